@@ -1,0 +1,50 @@
+"""Joins the parts into an application; the only place that does."""
+
+from collections.abc import Mapping
+
+from flask import Flask
+
+from detection_api import __version__, legacy, logs, models, openapi, postgres, problems
+from detection_api.blueprints import cameras, monitoring, records, statistics
+from detection_api.canary.decision import Overrides
+from detection_api.config import Settings, read_environ
+from detection_api.errors import DetectionError
+from detection_api.extensions import canary, db, migrate, reader
+from detection_api.reader import decode_json_exactly
+
+BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp)
+
+
+def create(environ: Mapping[str, str] | None = None) -> Flask:
+    """See `detection_api.create_app`."""
+    environ = read_environ() if environ is None else environ
+    settings = Settings.from_environ(environ)
+    logs.configure(settings.log_level)
+    app = Flask(__name__)
+    app.extensions["settings"] = settings
+    _connect(app, settings)
+    canary.init_app(app, Overrides.from_environ(environ), answers=(DetectionError,))
+    logs.init_app(app)
+    api = openapi.Api()
+    openapi.init_app(app, api, __version__)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    problems.init_app(app)
+    return app
+
+
+def _connect(app: Flask, settings: Settings) -> None:
+    """Tell every part where its data is; nobody connects before the first request."""
+    assert models, "registers the tables with the metadata that migrations compare"
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.sqlalchemy_url
+    db.init_app(app)
+    migrate.init_app(app, db)
+    postgres.bound_waits()
+    decode_json_exactly()
+    reader.pool = postgres.Pool(
+        settings.database_url,
+        size=settings.domain_pool_size,
+        deadline=settings.domain_deadline_ms / 1000,
+        name="detection-api domain",
+    )
+    legacy.configure(settings)

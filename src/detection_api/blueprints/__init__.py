@@ -1,0 +1,1 @@
+"""The routes, a blueprint per domain; each route declares, the canary serves."""

@@ -1,0 +1,84 @@
+"""The shape that a marshmallow schema promises, checked and encoded in one pass.
+
+Converting an answer to the msgspec types derived from the schema (`wire_types.py`) checks
+every field strictly, and the result is encoded straight to JSON. A schema with anything that
+has no exact counterpart among those types is served by marshmallow itself: slower, and with
+the same promise.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from marshmallow import Schema, ValidationError
+
+from detection_api.canary.wire_types import UnderivableError, derive
+
+
+class ContractViolationError(Exception):
+    """An answer does not have the shape its schema promises; `messages` are marshmallow's."""
+
+    def __init__(self, messages: Any) -> None:
+        super().__init__(json.dumps(messages, default=str))
+        self.messages = messages
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as JSON, and how it breaks its contract, if it does."""
+
+    body: bytes
+    violation: ContractViolationError | None = None
+
+
+class Contract:
+    """Checks and encodes the answers of one endpoint, as its marshmallow schema says."""
+
+    def __init__(self, schema: Schema | type[Schema]) -> None:
+        self.schema = schema() if isinstance(schema, type) else schema
+        try:
+            self._wire_type = derive(self.schema)
+        except UnderivableError:
+            self._convert = self._encode_by_marshmallow
+        else:
+            self._convert = self._encode_by_msgspec
+
+    def encode(self, value: Any) -> bytes:
+        """`value` as JSON; raises ContractViolationError where it is not what was promised."""
+        return self._convert(value)
+
+    def encode_reference(self, value: Any) -> Answer:
+        """`value` as JSON even where it breaks the contract: the reference is sent as it is.
+
+        Raises TypeError or ValueError for what JSON cannot hold.
+        """
+        try:
+            return Answer(self.encode(value))
+        except ContractViolationError as violation:
+            return Answer(msgspec.json.encode(value), violation)
+
+    def _encode_by_msgspec(self, value: Any) -> bytes:
+        try:
+            return msgspec.json.encode(msgspec.convert(value, self._wire_type))
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise ContractViolationError(self._explain(value, error)) from error
+
+    def _encode_by_marshmallow(self, value: Any) -> bytes:
+        try:
+            wire = self.schema.dump(value)
+            messages = self.schema.validate(wire)
+            body = json.dumps(wire, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        except (ValidationError, AttributeError, TypeError, ValueError) as error:
+            raise ContractViolationError([str(error)]) from error
+        if messages:
+            raise ContractViolationError(messages)
+        return body.encode()
+
+    def _explain(self, value: Any, error: Exception) -> Any:
+        """Marshmallow's words for what is wrong; msgspec's where marshmallow is content."""
+        try:
+            messages = self.schema.validate(msgspec.to_builtins(value))
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            messages = None
+        return messages or [str(error)]

@@ -1,0 +1,114 @@
+"""A request's way through the canary: read `serve` first."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from detection_api.canary.contract import Answer, Contract
+from detection_api.canary.decision import Arm, Decision, Overrides, Reason, decide
+from detection_api.canary.observation import Cause, DeadlinePool, Observation, observe
+from detection_api.canary.store import RolloutState
+
+Implementation = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """An endpoint's two implementations and the contract that both answer with.
+
+    `legacy` is None once the migration is finished. `deadline` (seconds) leaves a domain
+    implementation alone that took too long, for services that wait on more than PostgreSQL.
+    """
+
+    domain: Implementation
+    legacy: Implementation | None
+    contract: Contract
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What the canary knows of a request: who asks, and for which arm, if that is granted."""
+
+    subject: str
+    forced: Arm | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What came of a request: the arm that answers (None in an outage), why, and all it took."""
+
+    arm: Arm | None
+    reason: Reason
+    observations: tuple[Observation, ...]
+    cause: Cause | None = None
+    """Why the arm that was decided on failed, in a fallback or an outage."""
+
+    @property
+    def result(self) -> Observation:
+        """The observation that the response is made from."""
+        return self.observations[-1]
+
+
+class Engine:
+    """Serves routes by the environment's overrides; `answers` are errors that are answers."""
+
+    def __init__(
+        self, overrides: Overrides, answers: tuple[type[Exception], ...], pool: DeadlinePool
+    ) -> None:
+        self._overrides = overrides
+        self._answers = answers
+        self._pool = pool
+
+    def serve(
+        self, route: Route, state: RolloutState, ask: Ask, arguments: Mapping[str, Any]
+    ) -> Served:
+        """Decide on an arm, run it, check its answer; when the domain fails, run legacy."""
+        decision = self._decide(route, state, ask)
+        run = self._run_domain if decision.arm is Arm.DOMAIN else self._run_legacy
+        first = run(route, arguments)
+        if first.cause is None:
+            return Served(arm=first.arm, reason=decision.reason, observations=(first,))
+        if first.arm is Arm.LEGACY or route.legacy is None:
+            return _outage(first)
+        second = self._run_legacy(route, arguments)
+        if second.cause is not None:
+            return _outage(first, second)
+        return Served(
+            arm=Arm.LEGACY,
+            reason=Reason.FALLBACK,
+            observations=(first, second),
+            cause=first.cause,
+        )
+
+    def _decide(self, route: Route, state: RolloutState, ask: Ask) -> Decision:
+        if route.legacy is None:
+            return Decision(Arm.DOMAIN, Reason.FINISHED)
+        return decide(self._overrides, state, subject=ask.subject, forced=ask.forced)
+
+    def _run_domain(self, route: Route, arguments: Mapping[str, Any]) -> Observation:
+        def call() -> Any:
+            return route.domain(**arguments)
+
+        def answer() -> Answer:
+            if route.deadline is None:
+                return Answer(route.contract.encode(call()))
+            return Answer(route.contract.encode(self._pool.call(call, route.deadline)))
+
+        return observe(Arm.DOMAIN, answer, answers=self._answers)
+
+    def _run_legacy(self, route: Route, arguments: Mapping[str, Any]) -> Observation:
+        def answer() -> Answer:
+            assert route.legacy is not None
+            return route.contract.encode_reference(route.legacy(**arguments))
+
+        return observe(Arm.LEGACY, answer, answers=self._answers)
+
+
+def _outage(*observations: Observation) -> Served:
+    return Served(
+        arm=None,
+        reason=Reason.OUTAGE,
+        observations=observations,
+        cause=observations[0].cause,
+    )

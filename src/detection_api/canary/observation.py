@@ -1,0 +1,96 @@
+"""Runs one implementation and says what came of it; never raises."""
+
+import contextvars
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from detection_api.canary.contract import Answer, ContractViolationError
+from detection_api.canary.decision import Arm
+
+
+class Cause(Enum):
+    """Why an implementation failed."""
+
+    ERROR = "error"
+    """It raised something that is not one of the application's answers."""
+    TIMEOUT = "timeout"
+    """It, or what it waited for, reached its time limit."""
+    CONTRACT = "contract"
+    """Its answer does not have the shape that its schema promises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one arm did and the seconds it took: exactly one of `answer` and `error` is set.
+
+    An error without a cause is an answer too (not found, say); one with a cause is a failure.
+    """
+
+    arm: Arm
+    seconds: float
+    answer: Answer | None = None
+    error: Exception | None = None
+    cause: Cause | None = None
+
+
+class DeadlinePool:
+    """Threads for implementations that must be left alone when they take too long.
+
+    At most `size` run at once; one that overran goes on, holding its place until it is done.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._free = threading.BoundedSemaphore(size)
+
+    def call(self, function: Callable[[], Any], seconds: float) -> Any:
+        """`function()`, or TimeoutError after `seconds`, or at once when no thread is free."""
+        if not self._free.acquire(blocking=False):
+            raise TimeoutError("every thread for implementations with a deadline is busy")
+        outcome: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                outcome.put((function(), None))
+            except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
+                outcome.put((None, error))
+            finally:
+                self._free.release()
+
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(run,), daemon=True).start()
+        try:
+            value, error = outcome.get(timeout=seconds)
+        except queue.Empty:
+            raise TimeoutError(f"no answer within {seconds} s") from None
+        if error is not None:
+            raise error
+        return value
+
+
+def observe(
+    arm: Arm,
+    function: Callable[[], Answer],
+    *,
+    answers: tuple[type[Exception], ...],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Observation:
+    """Run `function` and time it; `answers` are the errors that are answers, not failures."""
+    started = clock()
+    try:
+        answer = function()
+    except answers as error:
+        return Observation(arm=arm, seconds=clock() - started, error=error)
+    except Exception as error:  # noqa: BLE001 - whatever an implementation raises is a result
+        return Observation(arm=arm, seconds=clock() - started, error=error, cause=_cause_of(error))
+    return Observation(arm=arm, seconds=clock() - started, answer=answer)
+
+
+def _cause_of(error: Exception) -> Cause:
+    if isinstance(error, ContractViolationError):
+        return Cause.CONTRACT
+    return Cause.TIMEOUT if isinstance(error, TimeoutError) else Cause.ERROR

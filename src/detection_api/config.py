@@ -1,0 +1,134 @@
+"""Every setting of the application, read from the environment and an env file."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from dotenv.parser import parse_stream
+
+from detection_api.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+KILL_SWITCH = "USE_DOMAIN_SERVICE"
+
+
+def read_environ(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The process's environment with the env file laid over it.
+
+    The file is `ENV_FILE`, by default `.env`; it wins over inherited variables, so that
+    editing it and sending gunicorn a HUP is enough to change a running service. A file that
+    cannot be read, or has a line that cannot, sets the kill switch: a typo made at night
+    sends traffic to legacy, it does not leave the rollback undone.
+    """
+    environ = os.environ if environ is None else environ
+    path = Path(environ.get("ENV_FILE", ".env"))
+    try:
+        with path.open(encoding="utf-8") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError:
+        return dict(environ)
+    except (OSError, UnicodeDecodeError) as error:
+        log.error("env file %s is unreadable (%s): all traffic goes to legacy", path, error)
+        return {**environ, KILL_SWITCH: "env file unreadable"}
+    merged = {**environ, **{b.key: b.value or "" for b in bindings if b.key}}
+    for line in (b.original.line for b in bindings if b.error):
+        log.error("env file %s, line %d is unreadable: all traffic goes to legacy", path, line)
+        merged[KILL_SWITCH] = "env file unreadable"
+    return merged
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("must be 1 or more")
+    return number
+
+
+def _log_level(text: str) -> str:
+    level = text.upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("must be one of DEBUG, INFO, WARNING, ERROR")
+    return level
+
+
+def _postgres_url(text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must be a postgresql:// URL")
+    return text
+
+
+def _setting(
+    variable: str, read: Callable[[str], Any], doc: str, default: str | None = None
+) -> Any:
+    return field(metadata={"variable": variable, "read": read, "doc": doc, "default": default})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The application's settings; `from_environ` reads and checks them all at once.
+
+    The canary's own variables (`USE_DOMAIN_SERVICE`, `ROLLOUT_PERCENT...`, `FORCE_DOMAIN`,
+    `CANARY_STICKY`) are read by `canary.decision.Overrides`.
+    """
+
+    database_url: str = _setting(
+        "DATABASE_URL", _postgres_url, "PostgreSQL, as a libpq URL; required"
+    )
+    redis_url: str = _setting(
+        "REDIS_URL", str, "Redis or Valkey that detectors publish to; empty: no live statistics", ""
+    )
+    events_log: Path = _setting(
+        "EVENTS_LOG", Path, "JSONL event log that detectors append to", "logs/events_record.jsonl"
+    )
+    cameras_file: Path = _setting(
+        "CAMERAS_FILE", Path, "YAML file of configured cameras", "config/cameras.yaml"
+    )
+    domain_deadline_ms: int = _setting(
+        "CANARY_DEADLINE_MS", _positive, "longest that one domain read may take, ms", "1000"
+    )
+    legacy_deadline_ms: int = _setting(
+        "LEGACY_DEADLINE_MS", _positive, "longest that one legacy SQL read may take, ms", "5000"
+    )
+    domain_pool_size: int = _setting(
+        "DOMAIN_POOL_SIZE", _positive, "PostgreSQL connections a worker holds for the domain", "4"
+    )
+    legacy_pool_size: int = _setting(
+        "LEGACY_POOL_SIZE", _positive, "PostgreSQL connections a worker holds for legacy", "4"
+    )
+    ingestion_lag_limit_s: int = _setting(
+        "INGESTION_LAG_LIMIT_S", _positive, "ingestion lag at which health turns to 503, s", "60"
+    )
+    log_level: str = _setting(
+        "LOG_LEVEL", _log_level, "least severe log line: DEBUG, INFO, WARNING, ERROR", "INFO"
+    )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read all settings from `environ`.
+
+        Raises ConfigurationError with one line that names every setting at fault.
+        """
+        values: dict[str, Any] = {}
+        faults: list[str] = []
+        for setting in fields(cls):
+            meta = setting.metadata
+            text = environ.get(meta["variable"], "") or meta["default"]
+            if text is None:
+                faults.append(f"{meta['variable']} is not set ({meta['doc']})")
+                continue
+            try:
+                values[setting.name] = meta["read"](text)
+            except ValueError as error:
+                faults.append(f"{meta['variable']} is unreadable: {error}")
+        if faults:
+            raise ConfigurationError("; ".join(faults))
+        return cls(**values)
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """`database_url` with the driver named, as SQLAlchemy wants it."""
+        return "postgresql+psycopg2://" + self.database_url.partition("://")[2]

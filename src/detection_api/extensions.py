@@ -1,0 +1,13 @@
+"""What is made once at import and joined to an application by `create_app`."""
+
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+from detection_api.canary.decorator import Canary
+from detection_api.models.base import Base
+from detection_api.reader import Reader
+
+db = SQLAlchemy(metadata=Base.metadata, disable_autonaming=True)
+migrate = Migrate(directory="migrations")
+canary = Canary()
+reader = Reader()

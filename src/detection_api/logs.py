@@ -1,0 +1,75 @@
+"""Structured JSON logs: one line a request, and every line with its request id."""
+
+import logging
+import re
+import sys
+import time
+import uuid
+
+import structlog
+from flask import Flask, Response, g, request
+
+log = structlog.get_logger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+
+
+def configure(level: str) -> None:
+    """Write the process's logs, the libraries' too, to standard error as JSON lines."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(default=str),
+            ],
+        )
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def request_id() -> str:
+    """The id of the request in progress: the client's `X-Request-ID`, or one made for it."""
+    identifier: str = g.request_id
+    return identifier
+
+
+def init_app(app: Flask) -> None:
+    """Give every request of `app` an id, and a line in the log when it is answered."""
+    app.before_request(_open)
+    app.after_request(_close)
+
+
+def _open() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.match(given) else uuid.uuid4().hex
+    g.started = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _close(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    log.info(
+        "request",
+        method=request.method,
+        path=request.path,
+        endpoint=request.endpoint,
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.started) * 1000, 3),
+    )
+    return response

@@ -1,0 +1,28 @@
+"""How far the followers of event logs have read."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from detection_api.models.base import Base
+
+
+class IngestCheckpoint(Base):
+    """The position in one event log up to which every line is in the tables.
+
+    `log` is the absolute path that is followed; `device` and `inode` name the file that was
+    found there, `head` is a hash of its first bytes, which tells a file that was replaced in
+    place; `offset` is in bytes and always at the start of a line. `lines` and `malformed`
+    count everything read from this log, over all its files.
+    """
+
+    __tablename__ = "ingest_checkpoints"
+
+    log: Mapped[str] = mapped_column(primary_key=True)
+    device: Mapped[int]
+    inode: Mapped[int]
+    head: Mapped[str]
+    offset: Mapped[int]
+    lines: Mapped[int]
+    malformed: Mapped[int]
+    updated_at: Mapped[datetime]

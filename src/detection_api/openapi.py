@@ -1,0 +1,90 @@
+"""The OpenAPI 3.1 description at `/openapi.json`, drawn from the schemas, and its pages."""
+
+from http import HTTPStatus
+from typing import Any
+
+import flask_smorest
+from flask import Flask
+from flask_smorest.utils import prepare_response
+from flask_swagger_ui import get_swaggerui_blueprint
+
+from detection_api import problems
+from detection_api.canary.decorator import FORCE_PARAMETER, FORCE_WORDS
+from detection_api.schemas.problem import Problem
+
+JSON_PATH = "/openapi.json"
+DOCS_PATH = "/docs"
+
+_FORCE = {
+    "name": FORCE_PARAMETER,
+    "in": "query",
+    "description": "Ask for one implementation: the domain's (true, 1) or legacy's (false, 0).",
+    "schema": {"type": "string", "enum": list(FORCE_WORDS)},
+}
+_HEADERS = {
+    "X-Canary": {
+        "description": "Who answered and why: `domain; reason=rollout`, `legacy; reason=holdout`.",
+        "schema": {"type": "string"},
+    },
+    "Server-Timing": {
+        "description": "Milliseconds of each implementation that ran for this response.",
+        "schema": {"type": "string"},
+    },
+    "X-Request-ID": {
+        "description": "The request's own id, or one made for it; in every log line about it.",
+        "schema": {"type": "string"},
+    },
+}
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]
+    """Documents every error as a problem, as `problems.py` sends it."""
+
+    ERROR_SCHEMA = Problem
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_responses(self) -> None:
+        for status in HTTPStatus:
+            response = {"description": status.phrase, "schema": self.ERROR_SCHEMA}
+            prepare_response(response, self.spec, problems.MEDIA_TYPE)
+            self.spec.components.response(status.name, response, lazy=True)
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+    """Documents what the canary adds to the routes it serves."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(_document_canary)
+
+    def _store_endpoint_docs(self, endpoint: str, obj: Any, *args: Any, **options: Any) -> None:
+        super()._store_endpoint_docs(endpoint, obj, *args, **options)
+        for method, doc in self._docs[endpoint].items():
+            if method != "parameters":
+                doc["canaried"] = hasattr(obj, "canary")
+
+
+def _document_canary(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """smorest's hook: add the canary's parameter, headers and errors to an operation."""
+    if doc_info.pop("canaried"):
+        doc.setdefault("parameters", []).append(_FORCE)
+        doc["responses"][200]["headers"] = _HEADERS
+        for status in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE):
+            doc["responses"][status.value] = status.name
+    return doc
+
+
+def init_app(app: Flask, api: Api, version: str) -> None:
+    """Publish the description of what is registered with `api`, and browsable pages of it."""
+    app.config.update(
+        API_TITLE="detection-api",
+        API_VERSION=version,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH=JSON_PATH,
+    )
+    api.init_app(app)
+    pages = get_swaggerui_blueprint(
+        DOCS_PATH, JSON_PATH, config={"app_name": "detection-api", "validatorUrl": None}
+    )
+    app.register_blueprint(pages)

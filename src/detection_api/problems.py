@@ -1,0 +1,80 @@
+"""Errors of every kind as RFC 9457 problems; the only place that turns them into HTTP."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, json
+from werkzeug.exceptions import HTTPException
+
+from detection_api.errors import DetectionError, NotFoundError
+from detection_api.logs import request_id
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS: dict[type[DetectionError], HTTPStatus] = {NotFoundError: HTTPStatus.NOT_FOUND}
+
+_DETAIL: dict[int, str] = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that method.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "A parameter is out of bounds or unreadable.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here; the log has it by request_id.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "This cannot be answered just now; try again in a moment.",
+}
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error of `app` with a problem."""
+    app.register_error_handler(DetectionError, _from_domain)
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(Exception, _from_bug)
+
+
+def problem(status: int, detail: str, **members: Any) -> Response:
+    """A problem response; `detail` is a sentence for a person."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id(),
+        **members,
+    }
+    return Response(json.dumps(body), status=status, content_type=MEDIA_TYPE)
+
+
+def _from_domain(error: DetectionError) -> Response:
+    return problem(_STATUS[type(error)], str(error))
+
+
+def _from_http(error: HTTPException) -> Response:
+    """A problem for what Flask, webargs and the canary raise; their headers are kept."""
+    if error.response is not None or error.code is None:
+        return error.get_response()  # type: ignore[return-value]
+    messages = _messages(error)
+    detail = _DETAIL.get(error.code, HTTPStatus(error.code).description)
+    if messages:
+        detail = "; ".join(f"{name}: {' '.join(said)}" for name, said in messages.items())
+    response = problem(error.code, detail, **({"errors": messages} if messages else {}))
+    for name, value in error.get_headers():
+        if name.lower() != "content-type":
+            response.headers[name] = value
+    return response
+
+
+def _from_bug(error: Exception) -> Response:
+    log.error("unhandled_error", exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return problem(status, _DETAIL[status])
+
+
+def _messages(error: HTTPException) -> dict[str, list[str]]:
+    """Messages by parameter, which webargs nests by the parameter's place (path, query)."""
+    by_place = getattr(error, "data", None) or {}
+    messages: dict[str, list[str]] = {}
+    for parameters in by_place.get("messages", {}).values():
+        for name, said in parameters.items():
+            messages[name] = [str(message) for message in said]
+    return messages

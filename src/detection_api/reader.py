@@ -1,0 +1,60 @@
+"""Runs the services' statements: compiled once, prepared once a connection, rows as dicts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from psycopg2.extras import register_default_json, register_default_jsonb
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.base import PGDialect
+
+from detection_api.postgres import Pool
+
+_DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+
+
+class Query:
+    """A SQLAlchemy Core statement compiled at import, under a name of its own.
+
+    Its bind parameters, which must carry their types, become the parameters of `Reader.rows`.
+    """
+
+    def __init__(self, name: str, statement: Select[Any]) -> None:
+        compiled = statement.compile(dialect=_DIALECT)
+        self.name = name
+        self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())
+        self.constants: Mapping[str, Any] = compiled.params
+        types = ", ".join(
+            compiled.binds[parameter].type.compile(dialect=_DIALECT)
+            for parameter in self.parameters
+        )
+        self.prepare = f"PREPARE {name} {f'({types})' if types else ''} AS {compiled}"
+        marks = ", ".join(["%s"] * len(self.parameters))
+        self.execute = f"EXECUTE {name} {f'({marks})' if marks else ''}"
+
+
+class Reader:
+    """Reads from PostgreSQL for the services; give it its pool before the first read."""
+
+    pool: Pool
+
+    def rows(self, query: Query, **parameters: Any) -> list[dict[str, Any]]:
+        """Every row of `query`, as dicts in the order of its columns.
+
+        Raises DeadlineExceededError when the pool's deadline passes, and psycopg2's errors.
+        """
+        values = [parameters.get(p, query.constants[p]) for p in query.parameters]
+        with self.pool.connection() as connection, connection.cursor() as cursor:
+            prepared: set[str] = connection.info.setdefault("prepared", set())
+            if query.name not in prepared:
+                cursor.execute(query.prepare)
+                prepared.add(query.name)
+            cursor.execute(query.execute, values)
+            names = [column.name for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def decode_json_exactly() -> None:
+    """Have psycopg2 decode JSON columns as this application encodes them."""
+    register_default_json(loads=msgspec.json.decode, globally=True)
+    register_default_jsonb(loads=msgspec.json.decode, globally=True)

@@ -1,0 +1,71 @@
+"""Cameras and their live statistics: parameters and answers."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_load
+
+from detection_api import clock
+from detection_api.schemas.common import Identifier, UtcDateTime
+
+
+class CamerasQuery(Schema):
+    """Which cameras."""
+
+    active_only = fields.Boolean(
+        load_default=False, metadata={"description": "Leave out cameras that are not active."}
+    )
+
+
+class CameraStatsPath(Schema):
+    """A camera in the path, asked about now."""
+
+    camera_id = Identifier(required=True)
+
+    @post_load
+    def _resolve_now(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**data, "now": clock.utc_now()}
+
+
+class Camera(Schema):
+    """One configured camera."""
+
+    id = fields.String(required=True)
+    name = fields.String(required=True)
+    source = fields.String(required=True)
+    location = fields.String(required=True, allow_none=True)
+    status = fields.String(required=True)
+    active = fields.Boolean(required=True)
+    auto_start = fields.Boolean(required=True)
+    resolution = fields.String(required=True, allow_none=True, metadata={"example": "1920x1080"})
+    fps = fields.Float(required=True, allow_none=True)
+    region_id = fields.String(required=True, allow_none=True)
+    regions_file = fields.String(required=True, allow_none=True)
+
+
+class CameraList(Schema):
+    """Cameras in their configured order."""
+
+    cameras = fields.List(fields.Nested(Camera), required=True)
+
+
+class DetectorStats(Schema):
+    """What a camera's detector last published; rates in frames a second, times in seconds."""
+
+    total_frames = fields.Integer(required=True, strict=True)
+    processed_frames = fields.Integer(required=True, strict=True)
+    detected_persons = fields.Integer(required=True, strict=True)
+    detected_hairnets = fields.Integer(required=True, strict=True)
+    detected_handwash = fields.Integer(required=True, strict=True)
+    avg_fps = fields.Float(required=True)
+    avg_detection_time = fields.Float(required=True)
+    last_detection_time = UtcDateTime(required=True, allow_none=True)
+
+
+class CameraStats(Schema):
+    """A camera's detector: whether it runs, and its statistics; zeros for an unknown camera."""
+
+    camera_id = fields.String(required=True)
+    running = fields.Boolean(required=True)
+    pid = fields.Integer(required=True, strict=True)
+    log_file = fields.String(required=True)
+    stats = fields.Nested(DetectorStats, required=True)

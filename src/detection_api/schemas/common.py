@@ -1,0 +1,74 @@
+"""Fields and parameters that several domains share."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+BIGINT_MAX = 2**63 - 1
+
+_NO_CONTROL_CHARACTERS = validate.Regexp(
+    r"^[^\x00-\x1f\x7f]*\Z", error="Must not contain control characters."
+)
+
+
+class UtcDateTime(fields.AwareDateTime):
+    """A moment: read as ISO 8601, UTC where no zone is given; written as RFC 3339 with `Z`."""
+
+    wire_type: ClassVar = datetime
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="iso", default_timezone=UTC, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        moment = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError as error:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        text = super()._serialize(value, attr, obj, **kwargs)
+        return text.replace("+00:00", "Z") if isinstance(text, str) else text
+
+
+class Identifier(fields.String):
+    """Text that names something a client asks for: 1 to 255 printable characters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=[validate.Length(min=1, max=255), _NO_CONTROL_CHARACTERS], **kwargs
+        )
+
+
+def limit_field() -> fields.Integer:
+    """How many items at the most: 1 to 1000, 100 when not given."""
+    return fields.Integer(
+        load_default=100,
+        validate=validate.Range(1, 1000),
+        metadata={"description": "How many items at the most."},
+    )
+
+
+def camera_filter() -> Identifier:
+    """The optional parameter that narrows an answer to one camera."""
+    return Identifier(load_default=None, metadata={"description": "Only this camera."})
+
+
+class Window(Schema):
+    """A stretch of time that is inclusive at both ends."""
+
+    start_time = UtcDateTime(
+        load_default=None,
+        metadata={"description": "Nothing before this moment; UTC where it names no zone."},
+    )
+    end_time = UtcDateTime(
+        load_default=None,
+        metadata={"description": "Nothing after this moment; UTC where it names no zone."},
+    )
+
+    @validates_schema
+    def _refuse_inverted(self, data: dict[str, Any], **_: Any) -> None:
+        start, end = data["start_time"], data["end_time"]
+        if start and end and end < start:
+            raise ValidationError("Must not be before start_time.", "end_time")

@@ -1,0 +1,84 @@
+"""Detection records and violations: parameters and answers."""
+
+from marshmallow import Schema, fields, validate
+
+from detection_api.models.records import VIOLATION_STATUSES, VIOLATION_TYPES
+from detection_api.schemas.common import BIGINT_MAX, Identifier, UtcDateTime, Window, limit_field
+
+
+class CameraPath(Schema):
+    """A camera in the path."""
+
+    camera_id = Identifier(required=True)
+
+
+class PageQuery(Window):
+    """One page of records: of all time, or of a window."""
+
+    limit = limit_field()
+    offset = fields.Integer(
+        load_default=0,
+        validate=validate.Range(0, BIGINT_MAX),
+        metadata={"description": "How many of the newest records to skip."},
+    )
+
+
+class Record(Schema):
+    """What one camera saw in one frame."""
+
+    id = fields.Integer(required=True, strict=True)
+    camera_id = fields.String(required=True)
+    timestamp = UtcDateTime(required=True)
+    frame_number = fields.Integer(required=True, strict=True, allow_none=True)
+    person_count = fields.Integer(required=True, strict=True)
+    hairnet_violations = fields.Integer(required=True, strict=True)
+    handwash_events = fields.Integer(required=True, strict=True)
+    sanitize_events = fields.Integer(required=True, strict=True)
+    fps = fields.Float(required=True, allow_none=True)
+    processing_time = fields.Float(
+        required=True, allow_none=True, metadata={"description": "Seconds."}
+    )
+
+
+class RecordPage(Schema):
+    """A page of records, newest first; `total` counts all that match, on every page."""
+
+    records = fields.List(fields.Nested(Record), required=True)
+    total = fields.Integer(required=True, strict=True)
+    camera_id = fields.String(required=True)
+    limit = fields.Integer(required=True, strict=True)
+    offset = fields.Integer(required=True, strict=True)
+
+
+class ViolationPath(Schema):
+    """A violation in the path."""
+
+    violation_id = fields.Integer(required=True, validate=validate.Range(-BIGINT_MAX, BIGINT_MAX))
+
+
+class BoundingBox(Schema):
+    """A rectangle in a frame, in pixels."""
+
+    x = fields.Float(required=True)
+    y = fields.Float(required=True)
+    width = fields.Float(required=True)
+    height = fields.Float(required=True)
+
+
+class Violation(Schema):
+    """A violation of the hygiene rules and what became of it."""
+
+    id = fields.Integer(required=True, strict=True)
+    camera_id = fields.String(required=True)
+    timestamp = UtcDateTime(required=True)
+    violation_type = fields.String(required=True, validate=validate.OneOf(VIOLATION_TYPES))
+    track_id = fields.Integer(required=True, strict=True, allow_none=True)
+    confidence = fields.Float(required=True, allow_none=True)
+    status = fields.String(required=True, validate=validate.OneOf(VIOLATION_STATUSES))
+    snapshot_path = fields.String(required=True, allow_none=True)
+    bbox = fields.Nested(BoundingBox, required=True, allow_none=True)
+    handled_at = UtcDateTime(required=True, allow_none=True)
+    handled_by = fields.String(required=True, allow_none=True)
+    notes = fields.String(required=True, allow_none=True)
+    created_at = UtcDateTime(required=True)
+    updated_at = UtcDateTime(required=True)

@@ -1,0 +1,101 @@
+"""Statistics over the event log: parameters and answers."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+
+from detection_api import clock
+from detection_api.schemas.common import Identifier, UtcDateTime, Window, camera_filter, limit_field
+
+DEFAULT_WINDOW = timedelta(hours=24)
+
+
+class DailyQuery(Schema):
+    """Whole UTC days, the last of them today."""
+
+    days = fields.Integer(
+        load_default=7,
+        validate=validate.Range(1, 90),
+        metadata={"description": "How many days, today included."},
+    )
+    camera_id = camera_filter()
+
+    @post_load
+    def _resolve_today(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**data, "today": clock.utc_now().date()}
+
+
+class EventsQuery(Window):
+    """A window: the last 24 hours where neither end is given, 24 hours where only its end is."""
+
+    event_type = Identifier(load_default=None, metadata={"description": "Only this type."})
+    camera_id = camera_filter()
+    limit = limit_field()
+
+    @post_load
+    def _resolve_window(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        end: datetime = data["end_time"] or clock.utc_now()
+        try:
+            start: datetime = data["start_time"] or end - DEFAULT_WINDOW
+        except OverflowError:
+            start = end
+        return {**data, "start_time": start, "end_time": end}
+
+
+class HistoryQuery(Schema):
+    """The last minutes."""
+
+    minutes = fields.Integer(
+        load_default=60,
+        validate=validate.Range(1, 1440),
+        metadata={"description": "How far to look back, in minutes."},
+    )
+    limit = limit_field()
+    camera_id = camera_filter()
+
+    @post_load
+    def _resolve_since(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        minutes = data.pop("minutes")
+        return {**data, "since": clock.utc_now() - timedelta(minutes=minutes)}
+
+
+class DailyCount(Schema):
+    """The events of one UTC day; a day without events has none, it is not left out."""
+
+    date = fields.Date(required=True)
+    total_events = fields.Integer(required=True, strict=True)
+    counts_by_type = fields.Dict(
+        keys=fields.String(), values=fields.Integer(strict=True), required=True
+    )
+
+
+class Event(Schema):
+    """One event of the log; `metadata` is the evidence that its detector gave."""
+
+    id = fields.String(required=True)
+    timestamp = UtcDateTime(required=True)
+    type = fields.String(required=True)
+    camera_id = fields.String(required=True)
+    confidence = fields.Float(required=True)
+    track_id = fields.Integer(required=True, strict=True, allow_none=True)
+    region = fields.String(required=True, allow_none=True)
+    metadata = fields.Dict(keys=fields.String(), required=True)
+
+
+class EventPage(Schema):
+    """Events, newest first; `total` is the number returned."""
+
+    events = fields.List(fields.Nested(Event), required=True)
+    total = fields.Integer(required=True, strict=True)
+
+
+class HistoryItem(Schema):
+    """One event of the log; `ts` in epoch seconds, `detail` its evidence."""
+
+    ts = fields.Float(required=True)
+    camera_id = fields.String(required=True)
+    type = fields.String(required=True)
+    track_id = fields.Integer(required=True, strict=True, allow_none=True)
+    region = fields.String(required=True, allow_none=True)
+    detail = fields.Dict(keys=fields.String(), required=True)

@@ -1,0 +1,1 @@
+"""The domain: the new implementations, over PostgreSQL; they know no HTTP."""

@@ -1,0 +1,113 @@
+"""Health: what this service needs, and whether it has it."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg2
+import redis
+import structlog
+from sqlalchemy import Text, bindparam, literal, select
+
+from detection_api.config import Settings
+from detection_api.errors import DeadlineExceededError
+from detection_api.extensions import reader
+from detection_api.models.ingestion import IngestCheckpoint
+from detection_api.reader import Query
+
+log = structlog.get_logger(__name__)
+
+REDIS_TIMEOUT = 0.5
+"""Seconds that the Redis check may wait."""
+
+_EXPECTED = (psycopg2.Error, DeadlineExceededError, redis.RedisError, OSError)
+
+_checkpoint = IngestCheckpoint.__table__.c
+
+PING = Query("health_ping", select(literal(1).label("one")))
+CHECKPOINT = Query(
+    "health_checkpoint",
+    select(_checkpoint.device, _checkpoint.inode, _checkpoint.offset).where(
+        _checkpoint.log == bindparam("log", type_=Text)
+    ),
+)
+
+
+class _Line(msgspec.Struct):
+    """As much of an event log's line as lag needs."""
+
+    ts: float
+
+
+def health(settings: Settings, now: datetime) -> dict[str, Any]:
+    """The state of every check, and `failing` over all when one fails; see `schemas.Health`."""
+    checks = {
+        "database": _check("database", _database),
+        "redis": _check("redis", lambda: _redis(settings.redis_url)),
+        "event_log": _check("event_log", lambda: _event_log(settings.events_log)),
+        "ingestion": _check("ingestion", lambda: _ingestion(settings, now)),
+    }
+    failing = any(check["status"] == "failing" for check in checks.values())
+    return {"status": "failing" if failing else "ok", "checks": checks}
+
+
+def _check(name: str, look: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    started = time.perf_counter()
+    try:
+        found = look()
+    except _EXPECTED as error:
+        log.warning("health_check_failed", check=name, error=str(error))
+        found = {"status": "failing"}
+    return {"ms": round((time.perf_counter() - started) * 1000, 3), **found}
+
+
+def _database() -> Mapping[str, Any]:
+    reader.rows(PING)
+    return {"status": "ok"}
+
+
+def _redis(url: str) -> Mapping[str, Any]:
+    if not url:
+        return {"status": "disabled"}
+    with redis.Redis.from_url(
+        url, socket_timeout=REDIS_TIMEOUT, socket_connect_timeout=REDIS_TIMEOUT
+    ) as client:
+        client.ping()
+    return {"status": "ok"}
+
+
+def _event_log(path: Path) -> Mapping[str, Any]:
+    with path.open("rb"):
+        return {"status": "ok"}
+
+
+def _ingestion(settings: Settings, now: datetime) -> Mapping[str, Any]:
+    rows = reader.rows(CHECKPOINT, log=str(settings.events_log.absolute()))
+    lag = _lag(settings.events_log, rows[0] if rows else None, now)
+    late = not rows or lag > settings.ingestion_lag_limit_s
+    return {"status": "failing" if late else "ok", "lag_seconds": round(lag, 3)}
+
+
+def _lag(path: Path, checkpoint: Mapping[str, Any] | None, now: datetime) -> float:
+    """Seconds since the oldest whole line of the log that no table has yet; 0 without one."""
+    with path.open("rb") as stream:
+        found = stream.fileno()
+        if checkpoint is not None and _is_file(found, checkpoint):
+            stream.seek(checkpoint["offset"])
+        for line in stream:
+            if not line.endswith(b"\n"):
+                break
+            try:
+                return max(0.0, now.timestamp() - msgspec.json.decode(line, type=_Line).ts)
+            except msgspec.DecodeError:
+                continue
+    return 0.0
+
+
+def _is_file(descriptor: int, checkpoint: Mapping[str, Any]) -> bool:
+    status = os.fstat(descriptor)
+    return (status.st_dev, status.st_ino) == (checkpoint["device"], checkpoint["inode"])
