@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from detection_api import logs
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _structured_logs() -> None:
+    """Log as the application does, so that tests can read what an operator would."""
+    logs.configure("INFO")
 
 
 @pytest.fixture(scope="session")

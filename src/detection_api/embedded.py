@@ -38,9 +38,7 @@ class EmbeddedPostgres:
     def pid(self) -> int:
         """The postmaster's process id."""
         assert self._server is not None, "not started"
-        pid = self._server.get_pid()
-        assert pid is not None
-        return pid
+        return int(self._server.get_pid())
 
     @property
     def bin(self) -> Path:
@@ -65,7 +63,7 @@ class EmbeddedValkey:
         self._server = ValkeyServer(port=port, data_dir=self._folder, persist=True)
         self._server.start()
         self._pidfile.write_text(str(self.pid))
-        return self._server.connection_url
+        return str(self._server.connection_url)
 
     def stop(self) -> None:
         """Stop the server; nothing happens when it is not running."""
@@ -78,7 +76,7 @@ class EmbeddedValkey:
         """The server's process id."""
         assert self._server is not None
         assert self._server._process is not None
-        return self._server._process.pid
+        return int(self._server._process.pid)
 
     @property
     def _pidfile(self) -> Path:

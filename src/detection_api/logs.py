@@ -39,7 +39,11 @@ def configure(level: str) -> None:
             ],
         )
     )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    root = logging.getLogger()
+    for earlier in [h for h in root.handlers if isinstance(h.formatter, type(handler.formatter))]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    root.setLevel(level)
 
 
 def request_id() -> str:
@@ -64,6 +68,7 @@ def _open() -> None:
 
 def _close(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
+    served = g.get("canary")
     log.info(
         "request",
         method=request.method,
@@ -71,5 +76,6 @@ def _close(response: Response) -> Response:
         endpoint=request.endpoint,
         status=response.status_code,
         ms=round((time.perf_counter() - g.started) * 1000, 3),
+        **(served.labels if served else {}),
     )
     return response

@@ -10,12 +10,14 @@ import math
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import psycopg2
 from psycopg2 import errors, extensions
 from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
@@ -62,7 +64,7 @@ class Pool:
         self._url = url
         self._name = name
         self._connections = QueuePool(
-            self._connect,
+            cast("Callable[[], DBAPIConnection]", self._connect),
             pool_size=size,
             max_overflow=0,
             timeout=deadline / 2,

@@ -2,8 +2,9 @@
 
 Converting an answer to the msgspec types derived from the schema (`wire_types.py`) checks
 every field strictly, and the result is encoded straight to JSON. A schema with anything that
-has no exact counterpart among those types is served by marshmallow itself: slower, and with
-the same promise.
+has no exact counterpart among those types is served by marshmallow itself: slower, and forgiving
+where its `dump` is (it converts what it can and drops unknown keys), but what is sent keeps the
+contract all the same.
 """
 
 import json
@@ -69,11 +70,12 @@ class Contract:
             wire = self.schema.dump(value)
             messages = self.schema.validate(wire)
             body = json.dumps(wire, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+            encoded = body.encode()
         except (ValidationError, AttributeError, TypeError, ValueError) as error:
             raise ContractViolationError([str(error)]) from error
         if messages:
             raise ContractViolationError(messages)
-        return body.encode()
+        return encoded
 
     def _explain(self, value: Any, error: Exception) -> Any:
         """Marshmallow's words for what is wrong; msgspec's where marshmallow is content."""

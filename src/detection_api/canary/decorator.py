@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any, Protocol
 
 import structlog
-from flask import Flask, Request, Response, current_app, request
+from flask import Flask, Request, Response, current_app, g, request
 from marshmallow import Schema
 from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
 
@@ -64,6 +64,7 @@ class _Runtime:
         endpoint = request.endpoint or ""
         ask = self._ask()
         served = self._engine.serve(route, self._state(endpoint), ask, arguments)
+        g.canary = served
         _account(endpoint, served)
         response = _response(served)
         response.headers["X-Canary"] = _canary_header(served)
@@ -172,20 +173,14 @@ def _response(served: Served) -> Response:
 
 
 def _canary_header(served: Served) -> str:
-    arm = served.arm.value if served.arm else "none"
-    cause = f"; cause={served.cause.value}" if served.cause else ""
-    return f"{arm}; reason={served.reason.value}{cause}"
+    arm, *why = served.labels.items()
+    return "; ".join([arm[1], *(f"{name}={word}" for name, word in why)])
 
 
 def _account(endpoint: str, served: Served) -> None:
     """Count and log what came of a request; a fault here is counted and kept from the client."""
     try:
         metrics.count(endpoint, served)
-        structlog.contextvars.bind_contextvars(
-            arm=served.arm.value if served.arm else "none",
-            reason=served.reason.value,
-            **({"cause": served.cause.value} if served.cause else {}),
-        )
         for observation in served.observations:
             _log_failure(endpoint, observation)
     except Exception:
@@ -196,13 +191,11 @@ def _account(endpoint: str, served: Served) -> None:
 def _log_failure(endpoint: str, observation: Observation) -> None:
     facts = {
         "endpoint": endpoint,
-        "failed_arm": observation.arm.value,
+        "arm": observation.arm.value,
         "ms": round(observation.seconds * 1000, 3),
     }
     if observation.cause is not None:
-        log.error(
-            "arm_failed", **facts, failure=observation.cause.value, exc_info=observation.error
-        )
+        log.error("arm_failed", **facts, cause=observation.cause.value, exc_info=observation.error)
     elif observation.answer is not None and observation.answer.violation is not None:
         log.error(
             "reference_breaks_contract", **facts, violation=observation.answer.violation.messages

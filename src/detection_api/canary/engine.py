@@ -45,6 +45,12 @@ class Served:
     """Why the arm that was decided on failed, in a fallback or an outage."""
 
     @property
+    def labels(self) -> dict[str, str]:
+        """Arm, reason and cause, if there is one, in words for headers, logs and counters."""
+        labels = {"arm": self.arm.value if self.arm else "none", "reason": self.reason.value}
+        return {**labels, "cause": self.cause.value} if self.cause else labels
+
+    @property
     def result(self) -> Observation:
         """The observation that the response is made from."""
         return self.observations[-1]

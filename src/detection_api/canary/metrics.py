@@ -24,8 +24,8 @@ FAULTS = Counter(
 
 def count(endpoint: str, served: Served) -> None:
     """Count one request and every failure in it."""
-    arm = served.arm.value if served.arm else "none"
-    REQUESTS.labels(endpoint, arm, served.reason.value).inc()
+    labels = served.labels
+    REQUESTS.labels(endpoint, labels["arm"], labels["reason"]).inc()
     for observation in served.observations:
         cause = observation.cause
         if observation.answer is not None and observation.answer.violation is not None:

@@ -44,7 +44,7 @@ def derive(schema: Schema) -> Any:
 
 def _schema_type(schema: Schema, above: tuple[type[Schema], ...]) -> Any:
     """The Struct of `schema`, which is nested in the schemas `above`."""
-    if type(schema) in above or schema._hooks:
+    if type(schema) in above or any(schema._hooks.values()):
         raise UnderivableError(f"{type(schema).__name__} nests itself or has hooks")
     above = (*above, type(schema))
     struct = msgspec.defstruct(
@@ -73,7 +73,7 @@ def _type(field: _Field, above: tuple[type[Schema], ...]) -> Any:
         raise UnderivableError(f"{field.name} is read from elsewhere or has a default")
     if isinstance(field, fields.Nested):
         nested = _schema_type(field.schema, above)
-        return list[nested] if field.many and not field.schema.many else nested
+        return list[nested] if field.many and not field.schema.many else nested  # type: ignore[valid-type]
     if type(field) is fields.List:
         return _constrained(list[_nullable_type(field.inner, above)], field)  # type: ignore[misc]
     if type(field) is fields.Dict:

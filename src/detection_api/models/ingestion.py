@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sqlalchemy import Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
 from detection_api.models.base import Base
@@ -11,16 +12,17 @@ class IngestCheckpoint(Base):
     """The position in one event log up to which every line is in the tables.
 
     `log` is the absolute path that is followed; `device` and `inode` name the file that was
-    found there, `head` is a hash of its first bytes, which tells a file that was replaced in
-    place; `offset` is in bytes and always at the start of a line. `lines` and `malformed`
-    count everything read from this log, over all its files.
+    found there (64 bits, unsigned), `head` is a hash of its first bytes, no further than
+    `offset`, which tells a file that was replaced in place; `offset` is in bytes and always at
+    the start of a line. `lines` and `malformed` count everything read from this log, over all
+    its files.
     """
 
     __tablename__ = "ingest_checkpoints"
 
     log: Mapped[str] = mapped_column(primary_key=True)
-    device: Mapped[int]
-    inode: Mapped[int]
+    device: Mapped[int] = mapped_column(Numeric(20, 0))
+    inode: Mapped[int] = mapped_column(Numeric(20, 0))
     head: Mapped[str]
     offset: Mapped[int]
     lines: Mapped[int]
