@@ -1,12 +1,31 @@
 """Real servers for every test that needs one: started once, ended at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from psycopg2 import sql
+from sqlalchemy.pool import NullPool
 
-from detection_api import logs
+from detection_api import logs, schema
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
+from detection_api.models.base import Base
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+def migrating_app(url: str) -> Flask:
+    """An application with no more than migrations need, for the database at `url`."""
+    app = Flask("migrations")
+    app.config["SQLALCHEMY_DATABASE_URI"] = url.replace("postgresql:", "postgresql+psycopg2:", 1)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"poolclass": NullPool}
+    Migrate(app, SQLAlchemy(app, metadata=Base.metadata), directory=str(MIGRATIONS))
+    return app
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -31,3 +50,38 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: EmbeddedPostgres) -> Callable[[str], str]:
+    """Creates an empty database of the given name; its libpq URL."""
+
+    def create(name: str) -> str:
+        url = postgres.start()
+        with closing(psycopg2.connect(url)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return url.replace("/postgres?", f"/{name}?", 1)
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def database_url(new_database: Callable[[str], str]) -> str:
+    """A database for the whole run, migrated to the newest revision; its libpq URL."""
+    url = new_database("detection_api")
+    schema.upgrade(migrating_app(url))
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> str:
+    """The same database with every table empty; its libpq URL."""
+    tables = [sql.Identifier(table.name) for table in Base.metadata.sorted_tables]
+    with closing(psycopg2.connect(database_url)) as connection, connection:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                sql.SQL("TRUNCATE {} RESTART IDENTITY").format(sql.SQL(", ").join(tables))
+            )
+    return database_url

@@ -21,6 +21,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     settings = Settings.from_environ(environ)
     logs.configure(settings.log_level)
     app = Flask(__name__)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
     _connect(app, settings)
     canary.init_app(app, Overrides.from_environ(environ), answers=(DetectionError,))

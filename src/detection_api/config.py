@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
 
 from detection_api.errors import ConfigurationError
 
@@ -35,10 +35,15 @@ def read_environ(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         log.error("env file %s is unreadable (%s): all traffic goes to legacy", path, error)
         return {**environ, KILL_SWITCH: "env file unreadable"}
     merged = {**environ, **{b.key: b.value or "" for b in bindings if b.key}}
-    for line in (b.original.line for b in bindings if b.error):
+    for line in (b.original.line for b in bindings if b.error or not _is_assignment(b)):
         log.error("env file %s, line %d is unreadable: all traffic goes to legacy", path, line)
         merged[KILL_SWITCH] = "env file unreadable"
     return merged
+
+
+def _is_assignment(binding: Binding) -> bool:
+    """False for `NAME:value`, which the parser takes for a strange name without a value."""
+    return binding.key is None or binding.key.isidentifier()
 
 
 def _positive(text: str) -> int:

@@ -3,8 +3,9 @@
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import structlog
-from flask import Flask, Response, json
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from detection_api.errors import DetectionError, NotFoundError
@@ -42,7 +43,7 @@ def problem(status: int, detail: str, **members: Any) -> Response:
         "request_id": request_id(),
         **members,
     }
-    return Response(json.dumps(body), status=status, content_type=MEDIA_TYPE)
+    return Response(msgspec.json.encode(body), status=status, content_type=MEDIA_TYPE)
 
 
 def _from_domain(error: DetectionError) -> Response:

@@ -23,7 +23,11 @@ class Query:
         compiled = statement.compile(dialect=_DIALECT)
         self.name = name
         self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())
-        self.constants: Mapping[str, Any] = compiled.params
+        self.constants: Mapping[str, Any] = {
+            parameter: compiled.params[parameter]
+            for parameter in self.parameters
+            if not compiled.binds[parameter].required
+        }
         types = ", ".join(
             compiled.binds[parameter].type.compile(dialect=_DIALECT)
             for parameter in self.parameters
@@ -41,9 +45,11 @@ class Reader:
     def rows(self, query: Query, **parameters: Any) -> list[dict[str, Any]]:
         """Every row of `query`, as dicts in the order of its columns.
 
-        Raises DeadlineExceededError when the pool's deadline passes, and psycopg2's errors.
+        Raises KeyError for a parameter that is not given, DeadlineExceededError when the pool's
+        deadline passes, and psycopg2's errors.
         """
-        values = [parameters.get(p, query.constants[p]) for p in query.parameters]
+        given = {**query.constants, **parameters}
+        values = [given[parameter] for parameter in query.parameters]
         with self.pool.connection() as connection, connection.cursor() as cursor:
             prepared: set[str] = connection.info.setdefault("prepared", set())
             if query.name not in prepared:

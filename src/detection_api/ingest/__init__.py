@@ -1,0 +1,1 @@
+"""Carries the event log, the camera file and live statistics into PostgreSQL."""

@@ -1,5 +1,6 @@
 """Fields and parameters that several domains share."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -7,9 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 BIGINT_MAX = 2**63 - 1
 
-_NO_CONTROL_CHARACTERS = validate.Regexp(
-    r"^[^\x00-\x1f\x7f]*\Z", error="Must not contain control characters."
-)
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class UtcDateTime(fields.AwareDateTime):
@@ -36,9 +35,23 @@ class Identifier(fields.String):
     """Text that names something a client asks for: 1 to 255 printable characters."""
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs["metadata"] = {"pattern": "^[^\\x00-\\x1f\\x7f]+$", **kwargs.get("metadata", {})}
         super().__init__(
-            validate=[validate.Length(min=1, max=255), _NO_CONTROL_CHARACTERS], **kwargs
+            validate=[validate.Length(min=1, max=255), refuse_control_characters], **kwargs
         )
+
+
+def refuse_control_characters(text: str) -> None:
+    """Raise ValidationError for text that cannot be the name of anything, nor be stored."""
+    if _CONTROL_CHARACTERS.search(text):
+        raise ValidationError("Must not contain control characters.")
+
+
+def absent() -> None:
+    """The value of a parameter that was not given.
+
+    A callable, because a plain `load_default=None` would also document and accept null.
+    """
 
 
 def limit_field() -> fields.Integer:
@@ -52,18 +65,18 @@ def limit_field() -> fields.Integer:
 
 def camera_filter() -> Identifier:
     """The optional parameter that narrows an answer to one camera."""
-    return Identifier(load_default=None, metadata={"description": "Only this camera."})
+    return Identifier(load_default=absent, metadata={"description": "Only this camera."})
 
 
 class Window(Schema):
     """A stretch of time that is inclusive at both ends."""
 
     start_time = UtcDateTime(
-        load_default=None,
+        load_default=absent,
         metadata={"description": "Nothing before this moment; UTC where it names no zone."},
     )
     end_time = UtcDateTime(
-        load_default=None,
+        load_default=absent,
         metadata={"description": "Nothing after this moment; UTC where it names no zone."},
     )
 

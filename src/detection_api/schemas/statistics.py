@@ -6,7 +6,14 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from detection_api import clock
-from detection_api.schemas.common import Identifier, UtcDateTime, Window, camera_filter, limit_field
+from detection_api.schemas.common import (
+    Identifier,
+    UtcDateTime,
+    Window,
+    absent,
+    camera_filter,
+    limit_field,
+)
 
 DEFAULT_WINDOW = timedelta(hours=24)
 
@@ -29,7 +36,7 @@ class DailyQuery(Schema):
 class EventsQuery(Window):
     """A window: the last 24 hours where neither end is given, 24 hours where only its end is."""
 
-    event_type = Identifier(load_default=None, metadata={"description": "Only this type."})
+    event_type = Identifier(load_default=absent, metadata={"description": "Only this type."})
     camera_id = camera_filter()
     limit = limit_field()
 

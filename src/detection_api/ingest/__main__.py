@@ -1,0 +1,5 @@
+"""`python -m detection_api.ingest`: the same as `detection-api ingest`."""
+
+from detection_api.ingest.cli import ingest
+
+ingest(prog_name="python -m detection_api.ingest")

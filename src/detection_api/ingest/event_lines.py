@@ -1,0 +1,160 @@
+"""Lines of the event log: bytes in, events and malformed lines out; no I/O."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+
+from detection_api.partitions import month_of
+
+MAX_LINE = 1 << 20
+"""A longer line, in bytes, is malformed."""
+MAX_NAME = 255
+"""A type or camera id of more characters is malformed: no client could ask for it."""
+SHOWN = 5
+"""So many malformed lines of a chunk are kept to be shown; the rest are counted."""
+
+_END_OF_TIME = 253402300800
+_INT64 = range(-(2**63), 2**63)
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event, as the `events` table keeps it; `evidence` is JSON."""
+
+    timestamp: datetime
+    ts: float
+    type: str
+    camera_id: str
+    track_id: int | None
+    confidence: float
+    region: str | None
+    evidence: bytes
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """A line that is no event: at which byte of its file it starts, why, and how it begins."""
+
+    offset: int
+    reason: str
+    excerpt: str
+
+
+class MalformedError(ValueError):
+    """A line is no event; the message is the reason."""
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What a chunk of the log held; `size` is its length in bytes.
+
+    `lines` counts blank ones too; `shown` are the first of the `malformed` ones.
+    """
+
+    size: int = 0
+    lines: int = 0
+    events: list[Event] = field(default_factory=list)
+    malformed: int = 0
+    shown: list[Malformed] = field(default_factory=list)
+
+    def hourly_counts(self) -> Counter[tuple[datetime, str, str]]:
+        """How many events there are by hour, camera id and type."""
+        return Counter(
+            (e.timestamp.replace(minute=0, second=0, microsecond=0), e.camera_id, e.type)
+            for e in self.events
+        )
+
+    def months(self) -> set[date]:
+        """The months that have events."""
+        return {month_of(event.timestamp) for event in self.events}
+
+
+def parse(content: bytes, *, offset: int, size: int) -> Parsed:
+    """Parse whole lines that start at byte `offset` of their file and are `size` bytes long.
+
+    `content` may be cut short where it is one line of more than MAX_LINE bytes.
+    """
+    parsed = Parsed(size=size)
+    for line in content.removesuffix(b"\n").split(b"\n"):
+        parsed.lines += 1
+        if line and not line.isspace():
+            try:
+                parsed.events.append(parse_event(line))
+            except MalformedError as error:
+                parsed.malformed += 1
+                if len(parsed.shown) < SHOWN:
+                    parsed.shown.append(Malformed(offset, str(error), excerpt(line)))
+        offset += len(line) + 1
+    return parsed
+
+
+def excerpt(line: bytes) -> str:
+    """The beginning of `line`, safe to print."""
+    return ascii(line[:100].decode("utf-8", "replace"))[1:-1] + ("..." if len(line) > 100 else "")
+
+
+def parse_event(line: bytes) -> Event:
+    """The event that `line` is; raises MalformedError when it is none."""
+    if len(line) > MAX_LINE:
+        raise MalformedError(f"longer than {MAX_LINE} bytes")
+    if rb"\u0000" in line:
+        raise MalformedError(r"contains \u0000")
+    try:
+        fields = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"not JSON: {error}") from error
+    _check(fields)
+    ts = float(fields["ts"])
+    evidence = fields.get("evidence") or {}
+    confidence = finite(evidence.get("confidence"))
+    region = evidence.get("region")
+    return Event(
+        timestamp=datetime.fromtimestamp(ts, UTC),
+        ts=ts,
+        type=fields["type"],
+        camera_id=fields["camera_id"],
+        track_id=fields.get("track_id"),
+        confidence=0.0 if confidence is None else confidence,
+        region=region if isinstance(region, str) else None,
+        evidence=msgspec.json.encode(evidence),
+    )
+
+
+def finite(value: object) -> float | None:
+    """`value` as a float where it is a finite number (true and false are none), else None."""
+    if type(value) is not float and type(value) is not int:
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def is_moment(value: object) -> bool:
+    """Whether `value` is a number of seconds since 1970 before the year 10000."""
+    return (type(value) is float or type(value) is int) and 0 <= value < _END_OF_TIME
+
+
+def is_name(value: object) -> bool:
+    """Whether `value` can name a type or a camera."""
+    return type(value) is str and 0 < len(value) <= MAX_NAME
+
+
+def _check(fields: Any) -> None:
+    """Raise MalformedError unless `fields` are those of an event."""
+    if type(fields) is not dict:
+        raise MalformedError("not an object")
+    if not is_moment(fields.get("ts")):
+        raise MalformedError("ts is not a time")
+    for name in ("type", "camera_id"):
+        if not is_name(fields.get(name)):
+            raise MalformedError(f"{name} is not a text of 1 to {MAX_NAME} characters")
+    track_id = fields.get("track_id")
+    if track_id is not None and not (type(track_id) is int and track_id in _INT64):
+        raise MalformedError("track_id is not a whole number of 64 bits")
+    evidence = fields.get("evidence")
+    if evidence is not None and type(evidence) is not dict:
+        raise MalformedError("evidence is not an object")

@@ -1,0 +1,145 @@
+"""One file of a log: who it is, and its bytes in chunks of whole lines."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Self
+
+from detection_api.ingest.event_lines import MAX_LINE
+
+CHUNK = 2 * MAX_LINE
+HEAD = 1024
+"""So many of a file's first bytes tell it from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file that is known again after a restart, a rename or a copy.
+
+    `head` is a hash of the file's first bytes, HEAD of them but none beyond `offset`; what is
+    before `offset` never changes in a file that is only appended to.
+    """
+
+    device: int
+    inode: int
+    head: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole lines that start at byte `offset` and are `size` bytes long.
+
+    `content` is cut short where it is one line longer than a chunk.
+    """
+
+    offset: int
+    size: int
+    content: bytes
+
+
+class LogFile:
+    """An open file of a log, read from `offset`, which is always at the start of a line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self._file = path.open("rb", buffering=0)
+        self._head = b""
+        self._searched = 0
+
+    @classmethod
+    def open_existing(cls, paths: Sequence[Path]) -> list[Self]:
+        """Those of `paths` that are there, opened."""
+        files = []
+        for path in paths:
+            with suppress(FileNotFoundError):
+                files.append(cls(path))
+        return files
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Its device and inode, which a rename does not change."""
+        status = os.fstat(self._file.fileno())
+        return status.st_dev, status.st_ino
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return os.fstat(self._file.fileno()).st_size
+
+    @property
+    def modified_ns(self) -> int:
+        """When it was last written to, in nanoseconds since 1970."""
+        return os.fstat(self._file.fileno()).st_mtime_ns
+
+    @property
+    def beginning(self) -> bytes:
+        """Its first bytes, HEAD at the most."""
+        return self._pread(HEAD, 0)
+
+    @property
+    def position(self) -> Position:
+        """Where reading has got to."""
+        return Position(*self.identity, _digest(self._head), self.offset)
+
+    def holds(self, position: Position) -> bool:
+        """Whether `position` is in this file, or in the file that this one is a copy of."""
+        if position.offset == 0:
+            return self.identity == (position.device, position.inode)
+        head = self._pread(min(HEAD, position.offset), 0)
+        return self.size >= position.offset and _digest(head) == position.head
+
+    def seek(self, position: Position) -> None:
+        """Go on reading from `position`, which this file holds."""
+        self.offset = position.offset
+        self._head = self._pread(min(HEAD, position.offset), 0)
+
+    def is_truncated(self) -> bool:
+        """Whether what was read is no longer what the file holds: it was begun anew in place."""
+        return self.size < self.offset or self._pread(len(self._head), 0) != self._head
+
+    def read(self) -> Chunk | None:
+        """The next whole lines; None when there are none, though one may have been begun."""
+        content = self._pread(CHUNK, self.offset)
+        end = content.rfind(b"\n") + 1
+        if end:
+            return self._advance(content[:end], end)
+        if len(content) < CHUNK:
+            return None
+        return self._skip_line(content)
+
+    def read_rest(self) -> Chunk | None:
+        """The begun line at the end of a file that nobody will complete; None without one."""
+        content = self._pread(CHUNK, self.offset)
+        return self._advance(content, len(content)) if content else None
+
+    def _skip_line(self, start: bytes) -> Chunk | None:
+        """Look on for the end of a line that is longer than a chunk, and begins with `start`."""
+        self._searched = max(self._searched, self.offset + len(start))
+        while block := self._pread(CHUNK, self._searched):
+            end = block.find(b"\n") + 1
+            self._searched += end or len(block)
+            if end:
+                return self._advance(start, self._searched - self.offset)
+        return None
+
+    def _advance(self, content: bytes, size: int) -> Chunk:
+        chunk = Chunk(self.offset, size, content)
+        self._head += content[: HEAD - len(self._head)]
+        self.offset += size
+        return chunk
+
+    def _pread(self, size: int, offset: int) -> bytes:
+        return os.pread(self._file.fileno(), size, offset)
+
+
+def _digest(head: bytes) -> str:
+    return blake2b(head, digest_size=16).hexdigest()

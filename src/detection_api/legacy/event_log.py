@@ -1,0 +1,111 @@
+"""The JSONL event log, read backwards from its tail."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from detection_api.legacy.values import finite_or_zero, moment
+
+BLOCK = 256 * 1024
+"""Bytes read at a time."""
+
+_INT64 = range(-(2**63), 2**63)
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(slots=True)
+class LoggedEvent:
+    """One line of the log; `ts` in epoch seconds, `timestamp` the same in microseconds."""
+
+    ts: float
+    timestamp: datetime
+    type: str
+    camera_id: str
+    track_id: int | None
+    evidence: dict[str, Any]
+
+    @property
+    def confidence(self) -> float:
+        """The evidence's, 0.0 where it has none that is a number."""
+        return finite_or_zero(self.evidence.get("confidence"))
+
+    @property
+    def region(self) -> str | None:
+        """The evidence's, None where it has none that is text."""
+        region = self.evidence.get("region")
+        return region if isinstance(region, str) else None
+
+
+def newest(path: Path, lines: int) -> Iterator[LoggedEvent]:
+    """The events among the newest `lines` lines of the log at `path`, the last line first.
+
+    Malformed lines are skipped; so is a last line that is still being written. A log that is
+    missing is empty; raises OSError for one that cannot be read.
+    """
+    for line in islice(_lines_backwards(path), lines):
+        event = parse(line)
+        if event is not None:
+            yield event
+
+
+def parse(line: bytes) -> LoggedEvent | None:
+    """The event that `line` holds; None where it holds none."""
+    if rb"\u0000" in line:  # PostgreSQL's text cannot hold it, so it is no event anywhere
+        return None
+    try:
+        entry = msgspec.json.decode(line)
+    except _UNDECODABLE:
+        return None
+    return _event(entry) if isinstance(entry, dict) else None
+
+
+def _event(entry: dict[str, Any]) -> LoggedEvent | None:
+    timestamp = moment(entry.get("ts"))
+    type_, camera_id = entry.get("type"), entry.get("camera_id")
+    track_id, evidence = entry.get("track_id"), entry.get("evidence")
+    if (
+        timestamp is None
+        or not (isinstance(type_, str) and type_)
+        or not (isinstance(camera_id, str) and camera_id)
+        or not (track_id is None or _is_int64(track_id))
+        or not (evidence is None or isinstance(evidence, dict))
+    ):
+        return None
+    return LoggedEvent(float(entry["ts"]), timestamp, type_, camera_id, track_id, evidence or {})
+
+
+def _is_int64(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value in _INT64
+
+
+def _lines_backwards(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as log:
+            lines = _pieces_backwards(log)
+            next(lines, None)  # what follows the last newline: nothing, or a line being written
+            yield from lines
+    except FileNotFoundError:
+        return
+
+
+def _pieces_backwards(log: BinaryIO) -> Iterator[bytes]:
+    """What newlines part, the last piece first, as far as the log went when it was opened."""
+    position = log.seek(0, os.SEEK_END)
+    tail = b""
+    while position > 0:
+        size = min(BLOCK, position)
+        position -= size
+        log.seek(position)
+        block = log.read(size)
+        if len(block) < size:  # truncated meanwhile: what was before is gone
+            return
+        head, *pieces = (block + tail).split(b"\n")
+        yield from reversed(pieces)
+        tail = head
+    yield tail

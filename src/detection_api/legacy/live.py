@@ -1,0 +1,146 @@
+"""The statistics that detectors publish on Redis: the latest message of each camera."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.client import PubSub
+from redis.retry import Retry
+
+from detection_api.legacy.values import moment
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "hbd:stats"
+
+SILENCE = 1.0
+"""Seconds without a message after which the server is asked whether it is still there."""
+PATIENCE = 5.0
+"""Seconds that connecting, and an answer, may take."""
+LONGEST_BACKOFF = 30.0
+"""Seconds between attempts to connect, at the most; the first comes after a tenth of one."""
+
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a camera's detector published: when, and its figures as it wrote them."""
+
+    camera_id: str
+    timestamp: datetime
+    data: Mapping[str, Any]
+
+
+class LiveStatistics:
+    """The latest message of each camera, kept by a thread that the first use starts.
+
+    A forked process starts a thread and a connection of its own. `url` is Redis's; with an
+    empty one there are no messages. Raises ValueError for a URL that is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.subscribed = threading.Event()
+        self._client = _client(url) if url else None
+        self._latest: dict[str, Message] = {}
+        self._stopped = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def latest(self, camera_id: str) -> Message | None:
+        """The camera's latest message; None when this process has not seen one."""
+        self.start()
+        return self._latest.get(camera_id)
+
+    def start(self) -> None:
+        """Subscribe, unless this process already has; `subscribed` is set once that is done."""
+        if self._client is None or self._is_listening():
+            return
+        with self._starting:
+            if not self._is_listening():
+                self.subscribed.clear()
+                self._thread = threading.Thread(
+                    target=self._listen, args=(self._client,), name="live-statistics", daemon=True
+                )
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Have the thread end within `SILENCE` seconds; nothing starts it again."""
+        self._stopped.set()
+
+    def receive(self, payload: bytes | str) -> None:
+        """Keep the message in `payload`, unless it is malformed or older than what is kept."""
+        message = parse(payload)
+        if message is None:
+            return
+        kept = self._latest.get(message.camera_id)
+        if kept is None or kept.timestamp <= message.timestamp:
+            self._latest[message.camera_id] = message
+
+    def _is_listening(self) -> bool:
+        # In a forked process its parent's thread is not alive.
+        return self._thread is not None and self._thread.is_alive()
+
+    def _listen(self, client: redis.Redis) -> None:
+        backoff = 0.1
+        while not self._stopped.is_set():
+            try:
+                with client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
+                    pubsub.subscribe(CHANNEL)
+                    self._receive_from(pubsub)
+            except (redis.RedisError, OSError) as error:
+                backoff = 0.1 if self.subscribed.is_set() else min(2 * backoff, LONGEST_BACKOFF)
+                self.subscribed.clear()
+                log.warning("live_statistics_lost", error=str(error), retry_in_seconds=backoff)
+                self._stopped.wait(backoff)
+
+    def _receive_from(self, pubsub: PubSub) -> None:
+        while not self._stopped.is_set():
+            arrived = _next(pubsub)
+            if arrived["type"] == "subscribe":
+                self.subscribed.set()
+                log.info("live_statistics_subscribed", channel=CHANNEL)
+            elif arrived["type"] == "message":
+                self.receive(arrived["data"])
+
+
+def parse(payload: bytes | str) -> Message | None:
+    """The statistics message in `payload`; None where it is none."""
+    try:
+        message = msgspec.json.decode(payload)
+    except _UNDECODABLE:
+        return None
+    if not isinstance(message, dict) or message.get("type") != "stats":
+        return None
+    camera_id, data = message.get("camera_id"), message.get("data")
+    timestamp = moment(message.get("timestamp"))
+    if not (isinstance(camera_id, str) and camera_id and isinstance(data, dict) and timestamp):
+        return None
+    return Message(camera_id, timestamp, data)
+
+
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=PATIENCE,
+        socket_timeout=PATIENCE,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def _next(pubsub: PubSub) -> dict[str, Any]:
+    """What arrives next; a server that is silent and does not answer a ping either is lost."""
+    arrived = pubsub.get_message(timeout=SILENCE)
+    if arrived is None:
+        pubsub.ping()
+        arrived = pubsub.get_message(timeout=PATIENCE)
+    if arrived is None:
+        raise redis.TimeoutError("no answer to a ping")
+    message: dict[str, Any] = arrived
+    return message

@@ -1,0 +1,95 @@
+"""Detection records and violations, by SQL written by hand."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extras import RealDictCursor
+from sqlalchemy.pool import PoolProxiedConnection
+
+from detection_api.errors import NotFoundError
+from detection_api.legacy.sources import sources
+from detection_api.legacy.values import utc_text
+
+_COUNT = "SELECT COUNT(*) AS total FROM detection_records WHERE {conditions}"
+
+_PAGE = """
+SELECT id, camera_id, timestamp, frame_number, person_count, hairnet_violations,
+       handwash_events, sanitize_events, fps, processing_time
+FROM detection_records
+WHERE {conditions}
+ORDER BY timestamp DESC, id DESC
+LIMIT %(limit)s OFFSET %(offset)s
+"""
+
+_NEWEST_VIOLATIONS = """
+SELECT id, camera_id, timestamp, violation_type, track_id, confidence, status, snapshot_path,
+       bbox, handled_at, handled_by, notes, created_at, updated_at
+FROM violation_events
+ORDER BY timestamp DESC, id DESC
+LIMIT 1000
+"""
+
+Row = dict[str, Any]
+
+
+def detection_records(
+    *,
+    camera_id: str,
+    limit: int,
+    offset: int,
+    start_time: datetime | None,
+    end_time: datetime | None,
+) -> dict[str, Any]:
+    """One page of a camera's records, newest first, and how many there are in all.
+
+    Raises DeadlineExceededError, and psycopg2's errors.
+    """
+    parameters = {
+        "camera_id": camera_id,
+        "start_time": start_time,
+        "end_time": end_time,
+        "limit": limit,
+        "offset": offset,
+    }
+    conditions = "camera_id = %(camera_id)s"
+    if start_time is not None:
+        conditions += " AND timestamp >= %(start_time)s"
+    if end_time is not None:
+        conditions += " AND timestamp <= %(end_time)s"
+    with sources.pool.connection() as connection:
+        page = _rows(connection, _PAGE.format(conditions=conditions), parameters)
+        counted = _rows(connection, _COUNT.format(conditions=conditions), parameters)
+    return {
+        "records": [_as_json(row) for row in page],
+        "total": counted[0]["total"],
+        "camera_id": camera_id,
+        "limit": limit,
+        "offset": offset,
+    }
+
+
+def violation(*, violation_id: int) -> Row:
+    """The violation with that id, looked for among the newest 1,000.
+
+    Raises NotFoundError when it is not among them, DeadlineExceededError, and psycopg2's errors.
+    """
+    with sources.pool.connection() as connection:
+        newest = _rows(connection, _NEWEST_VIOLATIONS, {})
+    for row in newest:
+        if row["id"] == violation_id:
+            return _as_json(row)
+    raise NotFoundError(f"There is no violation {violation_id}.")
+
+
+def _rows(connection: PoolProxiedConnection, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+    cursor = connection.cursor(cursor_factory=RealDictCursor)
+    cursor.execute(sql, parameters)
+    return list(cursor.fetchall())
+
+
+def _as_json(row: Row) -> Row:
+    return {
+        name: utc_text(value) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }

@@ -1,0 +1,36 @@
+"""Where the legacy implementations read."""
+
+from pathlib import Path
+
+from detection_api.config import Settings
+from detection_api.legacy.live import LiveStatistics
+from detection_api.postgres import Pool
+
+
+class Sources:
+    """The files, the pool and the subscription that legacy reads; `configure` fills them in."""
+
+    events_log: Path
+    cameras_file: Path
+    pool: Pool
+    live: LiveStatistics = LiveStatistics("")
+
+
+sources = Sources()
+
+
+def configure(settings: Settings) -> None:
+    """Have legacy read what `settings` name; nothing is opened or connected to yet.
+
+    Raises ValueError for a Redis URL that is none.
+    """
+    sources.events_log = settings.events_log
+    sources.cameras_file = settings.cameras_file
+    sources.pool = Pool(
+        settings.database_url,
+        size=settings.legacy_pool_size,
+        deadline=settings.legacy_deadline_ms / 1000,
+        name="detection-api legacy",
+    )
+    sources.live.stop()
+    sources.live = LiveStatistics(settings.redis_url)

@@ -1,0 +1,129 @@
+"""Monthly partitions of `detection_records` and `events`: which are needed, and making them.
+
+Both tables have a default partition, so no row is ever refused; a month of its own is what makes
+reading it fast. A month is the `date` of its first day, in UTC.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import structlog
+from psycopg2 import errors, extensions, sql
+
+log = structlog.get_logger(__name__)
+
+TABLES = ("detection_records", "events")
+MONTHS_BACK = 25
+"""Rows older than this go to the default partition."""
+MONTHS_AHEAD = 3
+"""Partitions are made this long before they are needed; later rows go to the default one."""
+LOCK_TIMEOUT_MS = 500
+"""Making a partition briefly locks the default one; no reader waits for that longer than this."""
+RETRY_AFTER = timedelta(minutes=1)
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('detection-api partitions', 0))"
+_EXISTS = "SELECT to_regclass(%s) IS NOT NULL"
+_CREATE = sql.SQL("CREATE TABLE {partition} (LIKE {table} INCLUDING ALL EXCLUDING IDENTITY)")
+_BLOCK_WRITERS = sql.SQL("LOCK TABLE {default} IN SHARE ROW EXCLUSIVE MODE")
+_MOVE = sql.SQL(
+    "WITH moved AS (DELETE FROM {default}"
+    " WHERE timestamp >= {start} AND timestamp < {end} RETURNING *)"
+    " INSERT INTO {partition} SELECT * FROM moved"
+)
+_ATTACH = sql.SQL(
+    "ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({start}) TO ({end})"
+)
+
+
+def month_of(moment: datetime) -> date:
+    """The month that `moment` (UTC) is in."""
+    return date(moment.year, moment.month, 1)
+
+
+def shift(month: date, months: int) -> date:
+    """The month that is `months` later, or earlier where negative."""
+    year, index = divmod(month.year * 12 + month.month - 1 + months, 12)
+    return date(year, index + 1, 1)
+
+
+def due(now: datetime) -> list[date]:
+    """The months that must have a partition at `now`: this one and MONTHS_AHEAD more."""
+    return [shift(month_of(now), months) for months in range(MONTHS_AHEAD + 1)]
+
+
+def is_plausible(month: date, now: datetime) -> bool:
+    """Whether rows of `month` deserve a partition of their own."""
+    this = month_of(now)
+    return shift(this, -MONTHS_BACK) <= month <= shift(this, MONTHS_AHEAD)
+
+
+def partition_name(table: str, month: date) -> str:
+    """The partition of `table` for `month`, such as `events_y2026m11`."""
+    return f"{table}_y{month.year}m{month.month:02}"
+
+
+def is_partition(table: str) -> bool:
+    """Whether a table of this name is a partition of one of TABLES."""
+    return re.fullmatch(rf"({'|'.join(TABLES)})_(default|y\d{{4}}m\d\d)", table) is not None
+
+
+class Partitions:
+    """Makes the partitions that are about to be written to, over one autocommit connection."""
+
+    def __init__(self, connection: extensions.connection) -> None:
+        self._connection = connection
+        self._ready: set[tuple[str, date]] = set()
+        self._retry_at = datetime.min.replace(tzinfo=UTC)
+
+    def prepare(self, now: datetime, months: Iterable[date] = ()) -> None:
+        """Make what is due at `now`, and the plausible ones of `months` for events.
+
+        Where readers hold the default partition for too long it is left for later: rows go to
+        the default partition meanwhile, and move when the partition is made. Raises psycopg2's
+        other errors.
+        """
+        missing = sorted(set(_wanted(now, months)) - self._ready)
+        if not missing or now < self._retry_at:
+            return
+        try:
+            for table, month in missing:
+                create(self._connection, table, month)
+                self._ready.add((table, month))
+        except errors.LockNotAvailable:
+            self._retry_at = now + RETRY_AFTER
+            log.warning("partition_postponed", partition=partition_name(table, month))
+
+
+def _wanted(now: datetime, months: Iterable[date]) -> Iterator[tuple[str, date]]:
+    for month in due(now):
+        yield from ((table, month) for table in TABLES)
+    for month in months:
+        if is_plausible(month, now):
+            yield "events", month
+
+
+def create(connection: extensions.connection, table: str, month: date) -> None:
+    """Make `table`'s partition for `month` unless there is one, with rows of the default one.
+
+    One transaction. Others that make partitions wait, writers of the default partition wait
+    while rows move, and its readers only for the last step. Raises psycopg2's
+    LockNotAvailable when a lock is not to be had in LOCK_TIMEOUT_MS; nothing is changed then.
+    """
+    partition = partition_name(table, month)
+    parts = {
+        "table": sql.Identifier(table),
+        "default": sql.Identifier(f"{table}_default"),
+        "partition": sql.Identifier(partition),
+        "start": sql.Literal(f"{month} 00:00:00+00"),
+        "end": sql.Literal(f"{shift(month, 1)} 00:00:00+00"),
+    }
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = %s", [LOCK_TIMEOUT_MS])
+        cursor.execute(_LOCK)
+        cursor.execute(_EXISTS, [partition])
+        if cursor.fetchone() == (True,):
+            return
+        for statement in (_CREATE, _BLOCK_WRITERS, _MOVE, _ATTACH):
+            cursor.execute(statement.format(**parts))
+    log.info("partition_made", partition=partition)

@@ -1,0 +1,32 @@
+"""Statements with optional filters."""
+
+from itertools import combinations
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select
+
+from detection_api.extensions import reader
+from detection_api.reader import Query
+
+
+class FilteredQuery:
+    """A statement and its optional filters, as one Query for each combination of filters.
+
+    Each is planned for the filters that it really has, so that each can use an index of its
+    own. A filter has the name of the one bind parameter that it contains.
+    """
+
+    def __init__(self, name: str, statement: Select[Any], **filters: ColumnElement[bool]) -> None:
+        self._queries = {
+            frozenset(present): Query(
+                "_".join((name, *present)),
+                statement.where(*(filters[parameter] for parameter in present)),
+            )
+            for size in range(len(filters) + 1)
+            for present in combinations(filters, size)
+        }
+
+    def rows(self, filters: dict[str, Any], **parameters: Any) -> list[dict[str, Any]]:
+        """The rows that match every one of `filters` that is not None; see `Reader.rows`."""
+        present = {name: value for name, value in filters.items() if value is not None}
+        return reader.rows(self._queries[frozenset(present)], **parameters, **present)

@@ -1,0 +1,112 @@
+"""Detection records and violations."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Text, bindparam, func, literal_column, select, true
+
+from detection_api.errors import NotFoundError
+from detection_api.extensions import reader
+from detection_api.models.records import DetectionRecord, ViolationEvent
+from detection_api.reader import Query
+
+_record = DetectionRecord.__table__.c
+_violation = ViolationEvent.__table__.c
+_moment = DateTime(timezone=True)
+
+_matching = (
+    _record.camera_id == bindparam("camera_id", type_=Text),
+    _record.timestamp.between(
+        func.coalesce(bindparam("start_time", type_=_moment), literal_column("'-infinity'")),
+        func.coalesce(bindparam("end_time", type_=_moment), literal_column("'infinity'")),
+    ),
+)
+_page = (
+    select(
+        _record.id,
+        _record.camera_id,
+        _record.timestamp,
+        _record.frame_number,
+        _record.person_count,
+        _record.hairnet_violations,
+        _record.handwash_events,
+        _record.sanitize_events,
+        _record.fps,
+        _record.processing_time,
+    )
+    .where(*_matching)
+    .order_by(_record.timestamp.desc(), _record.id.desc())
+    .limit(bindparam("limit", type_=BigInteger))
+    .offset(bindparam("offset", type_=BigInteger))
+    .subquery("page")
+)
+_counted = select(func.count().label("total")).where(*_matching).subquery("counted")
+
+RECORDS = Query(
+    "detection_records",
+    select(_page, _counted.c.total)
+    .select_from(_counted.outerjoin(_page, true()))
+    .order_by(_page.c.timestamp.desc(), _page.c.id.desc()),
+)
+"""A page and, in every row, the total; an empty page is one row of nulls with the total."""
+
+VIOLATION = Query(
+    "violation",
+    select(
+        _violation.id,
+        _violation.camera_id,
+        _violation.timestamp,
+        _violation.violation_type,
+        _violation.track_id,
+        _violation.confidence,
+        _violation.status,
+        _violation.snapshot_path,
+        _violation.bbox,
+        _violation.handled_at,
+        _violation.handled_by,
+        _violation.notes,
+        _violation.created_at,
+        _violation.updated_at,
+    ).where(_violation.id == bindparam("violation_id", type_=BigInteger)),
+)
+
+
+def detection_records(
+    *,
+    camera_id: str,
+    limit: int,
+    offset: int,
+    start_time: datetime | None,
+    end_time: datetime | None,
+) -> dict[str, Any]:
+    """One page of a camera's records, newest first, and how many there are in all.
+
+    Raises what `Reader.rows` raises.
+    """
+    rows = reader.rows(
+        RECORDS,
+        camera_id=camera_id,
+        limit=limit,
+        offset=offset,
+        start_time=start_time,
+        end_time=end_time,
+    )
+    totals = [row.pop("total") for row in rows]
+    return {
+        "records": [] if rows[0]["id"] is None else rows,
+        "total": totals[0],
+        "camera_id": camera_id,
+        "limit": limit,
+        "offset": offset,
+    }
+
+
+def violation(*, violation_id: int) -> dict[str, Any]:
+    """The violation with that id.
+
+    Raises NotFoundError when there is none, and what `Reader.rows` raises.
+    """
+    rows = reader.rows(VIOLATION, violation_id=violation_id)
+    if not rows:
+        raise NotFoundError(f"There is no violation {violation_id}.")
+    return rows[0]

@@ -1,0 +1,130 @@
+"""Statistics over events: counts of each day, and the events themselves."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
+
+from detection_api.models.statistics import Event, HourlyEventCount
+from detection_api.services.filtered import FilteredQuery
+
+_event = Event.__table__.c
+_hourly = HourlyEventCount.__table__.c
+_day = cast(func.timezone(literal_column("'UTC'"), _hourly.hour), Date)
+_start = bindparam("start", type_=DateTime(timezone=True))
+_end = bindparam("end", type_=DateTime(timezone=True))
+
+DAILY = FilteredQuery(
+    "statistics_daily",
+    select(
+        _day.label("date"),
+        _hourly.type,
+        cast(func.sum(_hourly.count), BigInteger).label("count"),
+    )
+    .where(_hourly.hour >= _start, _hourly.hour < _end)
+    .group_by(_day, _hourly.type),
+    camera_id=_hourly.camera_id == bindparam("camera_id", type_=Text),
+)
+
+_newest_first = (_event.timestamp.desc(), _event.id.desc())
+_limit = bindparam("limit", type_=BigInteger)
+
+EVENTS = FilteredQuery(
+    "statistics_events",
+    select(
+        _event.ts.label("id"),
+        _event.timestamp,
+        _event.type,
+        _event.camera_id,
+        _event.confidence,
+        _event.track_id,
+        _event.region,
+        _event.evidence.label("metadata"),
+    )
+    .where(_event.timestamp.between(_start, _end))
+    .order_by(*_newest_first)
+    .limit(_limit),
+    event_type=_event.type == bindparam("event_type", type_=Text),
+    camera_id=_event.camera_id == bindparam("camera_id", type_=Text),
+)
+
+HISTORY = FilteredQuery(
+    "statistics_history",
+    select(
+        _event.ts,
+        _event.camera_id,
+        _event.type,
+        _event.track_id,
+        _event.region,
+        _event.evidence.label("detail"),
+    )
+    .where(_event.timestamp >= _start)
+    .order_by(*_newest_first)
+    .limit(_limit),
+    camera_id=_event.camera_id == bindparam("camera_id", type_=Text),
+)
+
+
+def daily(*, days: int, today: date, camera_id: str | None) -> list[dict[str, Any]]:
+    """Counts by type of each of `days` UTC days, the last of them `today`.
+
+    Raises what `Reader.rows` raises.
+    """
+    dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
+    rows = DAILY.rows(
+        {"camera_id": camera_id},
+        start=_midnight(dates[0]),
+        end=_midnight(today + timedelta(days=1)),
+    )
+    counts: dict[date, dict[str, int]] = {day: {} for day in dates}
+    for row in sorted(rows, key=lambda row: row["type"]):
+        counts[row["date"]][row["type"]] = row["count"]
+    return [
+        {"date": day, "total_events": sum(by_type.values()), "counts_by_type": by_type}
+        for day, by_type in counts.items()
+    ]
+
+
+def events(
+    *,
+    start_time: datetime,
+    end_time: datetime,
+    event_type: str | None,
+    camera_id: str | None,
+    limit: int,
+) -> dict[str, Any]:
+    """Events from `start_time` to `end_time`, both inclusive, newest first.
+
+    Raises what `Reader.rows` raises.
+    """
+    rows = EVENTS.rows(
+        {"event_type": event_type, "camera_id": camera_id},
+        start=start_time,
+        end=end_time,
+        limit=limit,
+    )
+    for row in rows:
+        row["id"] = f"{row['id']}_{row['track_id']}"
+    return {"events": rows, "total": len(rows)}
+
+
+def history(*, since: datetime, limit: int, camera_id: str | None) -> list[dict[str, Any]]:
+    """Events from `since` on, inclusive, newest first.
+
+    Raises what `Reader.rows` raises.
+    """
+    return HISTORY.rows({"camera_id": camera_id}, start=since, limit=limit)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)

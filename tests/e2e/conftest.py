@@ -1,0 +1,24 @@
+"""The world that every instance of these tests reads."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask_migrate import upgrade
+
+from detection_api import create_app
+from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
+from tests.e2e.world import World, build
+
+
+@pytest.fixture(scope="package")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Two cameras' day, on servers that only these tests use."""
+    folder = tmp_path_factory.mktemp("world")
+    postgres = EmbeddedPostgres(folder / "postgres")
+    valkey = EmbeddedValkey(folder / "valkey")
+    database_url, redis_url = postgres.start(), valkey.start()
+    with create_app({"DATABASE_URL": database_url}).app_context():
+        upgrade()
+    yield World(postgres, valkey, build(folder, database_url, redis_url))
+    valkey.stop()
+    postgres.stop()

@@ -1,0 +1,91 @@
+"""The application with a domain that fails as a file says, for gunicorn to serve in tests.
+
+The file named by `FAULT_FILE` holds the fault's name, or nothing; it is read at each call, so
+that a test breaks and mends the domain while the load goes on.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Double, bindparam, func, select
+
+from detection_api import create_app
+from detection_api.extensions import reader
+from detection_api.reader import Query
+from detection_api.services import cameras, records, statistics
+
+SLEEP = Query("sleep", select(func.pg_sleep(bindparam("seconds", type_=Double))))
+
+
+def first_item(answer: Any) -> dict[str, Any]:
+    """The innermost first object of an answer: where a fault is hardest to see."""
+    if isinstance(answer, list):
+        return first_item(answer[0]) if answer else {}
+    below = [value for value in answer.values() if isinstance(value, list) and value]
+    return first_item(below[0]) if below else answer
+
+
+def replaced(answer: Any, fits: Callable[[Any], bool], by: Callable[[Any], Any]) -> Any:
+    """`answer` with the first fitting value of its first item replaced."""
+    item = first_item(answer)
+    name = next((name for name, value in item.items() if fits(value)), next(iter(item)))
+    item[name] = by(item[name])
+    return answer
+
+
+def without_a_field(answer: Any) -> Any:
+    first_item(answer).popitem()
+    return answer
+
+
+def raising(_: Any) -> Any:
+    raise RuntimeError("the domain is broken: password=hunter2")
+
+
+def sleeping(answer: Any) -> Any:
+    reader.rows(SLEEP, seconds=30)
+    return answer
+
+
+def holding_a_connection(answer: Any) -> Any:
+    reader.rows(SLEEP, seconds=0.3)
+    return answer
+
+
+FAULTS: dict[str, Callable[[Any], Any]] = {
+    "raises": raising,
+    "missing field": without_a_field,
+    "wrong type": lambda answer: replaced(answer, lambda v: isinstance(v, str), lambda _: 7),
+    "NaN": lambda answer: replaced(answer, lambda v: isinstance(v, float), lambda _: math.nan),
+    "naive time": lambda answer: replaced(
+        answer, lambda v: isinstance(v, datetime), lambda _: datetime(2026, 1, 1)  # noqa: DTZ001
+    ),
+    "past the deadline": sleeping,
+    "pool exhausted": holding_a_connection,
+}
+
+
+def faulty(implementation: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(implementation)
+    def broken(**arguments: Any) -> Any:
+        fault = FAULTS.get(Path(os.environ["FAULT_FILE"]).read_text())
+        answer = implementation(**arguments)
+        return fault(answer) if fault else answer
+
+    return broken
+
+
+for module, names in (
+    (records, ("detection_records", "violation")),
+    (statistics, ("daily", "events", "history")),
+    (cameras, ("cameras", "camera_stats")),
+):
+    for name in names:
+        setattr(module, name, faulty(getattr(module, name)))
+
+app = create_app()

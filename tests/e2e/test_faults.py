@@ -1,0 +1,205 @@
+"""No fault of the domain, of PostgreSQL or of Redis costs a client anything legacy can give."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+import psutil
+import psycopg2
+import pytest
+from marshmallow import Schema
+
+from detection_api.schemas.cameras import CameraList, CameraStats
+from detection_api.schemas.records import RecordPage, Violation
+from detection_api.schemas.statistics import DailyCount, EventPage, HistoryItem
+from tests.e2e.instance import PATHS, Instance, Load, Reply, whose
+from tests.e2e.world import World
+
+SCHEMAS: dict[str, Schema] = dict(
+    zip(
+        PATHS,
+        (
+            RecordPage(),
+            Violation(),
+            DailyCount(many=True),
+            EventPage(),
+            HistoryItem(many=True),
+            CameraList(),
+            CameraStats(),
+        ),
+        strict=True,
+    )
+)
+SQL_PATHS = PATHS[:2]
+DEADLINE_MS = 600
+
+
+@pytest.fixture(scope="module")
+def instance(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """All traffic on a domain that can be broken, with a pool that is quickly exhausted."""
+    environ = {
+        **world.environ,
+        "ROLLOUT_PERCENT": "100",
+        "CANARY_DEADLINE_MS": str(DEADLINE_MS),
+        "DOMAIN_POOL_SIZE": "1",
+    }
+    folder = tmp_path_factory.mktemp("faults")
+    with Instance(folder, environ, app="tests.e2e.faulty_wsgi:app") as started:
+        yield started
+
+
+def assert_unharmed(load: Load, replies: list[Reply]) -> None:
+    """Every client got an answer, and a whole one."""
+    assert load.lost == []
+    assert_whole(replies)
+
+
+def assert_whole(replies: list[Reply]) -> None:
+    """Every answer is a success that keeps its contract."""
+    for reply in replies:
+        assert reply.status == 200, reply
+        assert SCHEMAS[reply.path].validate(reply.body) == {}, reply
+
+
+def fallen_back(replies: list[Reply]) -> set[str]:
+    return {reply.path for reply in replies if "fallback" in reply.who}
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause", "paths"),
+    [
+        ("raises", "error", PATHS),
+        ("missing field", "contract", PATHS),
+        ("wrong type", "contract", PATHS),
+        ("NaN", "contract", PATHS),
+        ("naive time", "contract", PATHS),
+        ("past the deadline", "timeout", PATHS),
+        ("pool exhausted", "timeout", ()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_broken_domain_costs_no_client_anything(
+    instance: Instance, fault: str, cause: str, paths: tuple[str, ...]
+) -> None:
+    labels = {"arm": "domain", "cause": cause}
+    before = instance.metric("canary_failures_total", **labels)
+    with Load(instance, clients=8) as load:
+        load.more(70)
+        instance.fault_file.write_text(fault)
+        load.more(40)
+        broken = load.more(70)
+        instance.fault_file.write_text("")
+    assert_unharmed(load, load.replies)
+    assert set(whose(broken)) <= {f"legacy; reason=fallback; cause={cause}", "domain; reason=rollout"}
+    assert fallen_back(broken) >= set(paths)
+    assert fallen_back(broken), "the fault was not met"
+    counted = instance.metric("canary_failures_total", **labels) - before
+    assert counted == sum(f"cause={cause}" in reply.who for reply in load.replies)
+    assert f'"cause": "{cause}"' in instance.log.read_text()
+
+
+@contextlib.contextmanager
+def locked(world: World, *tables: str) -> Iterator[None]:
+    """`tables` locked against everybody, as a careless migration would."""
+    connection = psycopg2.connect(world.database_url)
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+        yield
+    connection.rollback()
+    connection.close()
+
+
+def test_locked_tables_cost_no_client_anything(instance: Instance, world: World) -> None:
+    """The domain's own tables: legacy reads its two from PostgreSQL as well."""
+    own = ("events", "hourly_event_counts", "cameras", "camera_statistics")
+    with Load(instance, clients=8) as load:
+        load.more(30)
+        with locked(world, *own):
+            load.more(20)
+            broken = load.more(60)
+        load.more(30)
+        mended = load.more(30)
+    assert_unharmed(load, load.replies)
+    assert fallen_back(broken) == set(PATHS[2:])
+    assert whose(broken)["legacy; reason=fallback; cause=timeout"] > 0
+    assert set(whose(mended)) == {"domain; reason=rollout"}
+
+
+def test_a_stopped_postgresql_costs_nothing_where_legacy_does_without(
+    instance: Instance, world: World
+) -> None:
+    """Endpoints 1 and 2 have nothing but PostgreSQL in either arm: 503, and an honest one."""
+    with Load(instance) as load:
+        load.more(30)
+        world.postgres.stop()
+        load.more(20)
+        without = load.more(140)
+        world.postgres.start()
+        load.more(20)
+        again = load.more(70)
+    assert_unharmed(load, [r for r in load.replies if r.path not in SQL_PATHS])
+    assert fallen_back(without) == set(PATHS[2:])
+    outages = [reply for reply in without if reply.path in SQL_PATHS]
+    assert outages
+    for reply in outages:
+        assert (reply.status, reply.who) == (503, "none; reason=outage; cause=error")
+        assert set(reply.body) == {"type", "title", "status", "detail", "request_id"}
+    assert set(whose(again)) == {"domain; reason=rollout"}
+
+
+def test_a_frozen_postgresql_costs_no_client_more_than_the_deadlines(
+    instance: Instance, world: World
+) -> None:
+    """Stopped processes answer nothing and refuse nothing; only deadlines help."""
+    servers = [psutil.Process(world.postgres.pid), *psutil.Process(world.postgres.pid).children()]
+    with Load(instance, paths=PATHS[2:]) as load:
+        load.more(30)
+        for server in servers:
+            server.suspend()
+        frozen = load.more(40)
+        for server in servers:
+            server.resume()
+    assert_unharmed(load, load.replies)
+    assert whose(frozen)["legacy; reason=fallback; cause=timeout"] > 0
+
+
+def test_a_stopped_redis_costs_no_client_anything(instance: Instance, world: World) -> None:
+    port = int(world.environ["REDIS_URL"].rsplit(":", 1)[1])
+    with Load(instance) as load:
+        load.more(30)
+        world.valkey.stop()
+        load.more(70)
+        world.valkey.start(port)
+        load.more(30)
+    assert_unharmed(load, load.replies)
+    assert set(whose(load.replies)) == {"domain; reason=rollout"}
+
+
+def test_a_stopped_redis_costs_legacys_clients_nothing_either(
+    instance: Instance, world: World
+) -> None:
+    port = int(world.environ["REDIS_URL"].rsplit(":", 1)[1])
+    paths = tuple(f"{path}{'&' if '?' in path else '?'}force_domain=false" for path in PATHS)
+    with Load(instance, paths=paths) as load:
+        load.more(30)
+        world.valkey.stop()
+        load.more(70)
+        world.valkey.start(port)
+        load.more(30)
+    assert load.lost == []
+    assert {(reply.status, reply.who) for reply in load.replies} == {
+        (200, "legacy; reason=forced")
+    }
+
+
+def test_a_killed_worker_costs_only_its_own_requests(instance: Instance) -> None:
+    threads = 4
+    with Load(instance, clients=8) as load:
+        load.more(30)
+        worker = psutil.Process(instance.pid).children()[0]
+        os.kill(worker.pid, signal.SIGKILL)
+        load.more(140)
+    assert len(load.lost) <= threads
+    assert_whole(load.replies)
+    assert set(whose(load.replies)) == {"domain; reason=rollout"}

@@ -1,0 +1,105 @@
+"""Who answers, by the environment that an operator sets, under real gunicorn workers."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.instance import PATHS, Instance, Load, whose
+from tests.e2e.world import World
+
+SAMPLE = 4000
+CAMERAS = PATHS[5]
+DATA = dict(zip(PATHS, ("records", "id", 0, "events", 0, "cameras", "stats"), strict=True))
+
+
+def forced(path: str, word: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}force_domain={word}"
+
+
+def test_at_100_percent_all_seven_answer_from_the_domain_with_data(
+    world: World, tmp_path: Path
+) -> None:
+    with Instance(tmp_path, {**world.environ, "ROLLOUT_PERCENT": "100"}) as instance:
+        for path, member in DATA.items():
+            reply = instance.get(path)
+            assert (reply.status, reply.who) == (200, "domain; reason=rollout")
+            assert reply.body[member], f"{path} has no data"
+
+
+def test_the_kill_switch_sends_all_seven_to_legacy_forced_ones_included(
+    world: World, tmp_path: Path
+) -> None:
+    environ = {**world.environ, "USE_DOMAIN_SERVICE": "false", "ROLLOUT_PERCENT": "100"}
+    with Instance(tmp_path, environ) as instance:
+        for path, member in DATA.items():
+            for asked in (path, forced(path, "true")):
+                reply = instance.get(asked)
+                assert (reply.status, reply.who) == (200, "legacy; reason=kill_switch")
+                assert reply.body[member], f"{path} has no data"
+
+
+def test_at_25_percent_a_quarter_of_the_requests_are_the_domains(
+    world: World, tmp_path: Path
+) -> None:
+    with Instance(tmp_path, {**world.environ, "ROLLOUT_PERCENT": "25"}) as instance:
+        with ThreadPoolExecutor(8) as clients:
+            replies = list(clients.map(instance.get, [CAMERAS] * SAMPLE))
+        share = whose(replies)["domain; reason=rollout"] / SAMPLE
+        assert 0.22 <= share <= 0.28
+        for client in range(20):
+            assert len({instance.get(CAMERAS, X_Client_Id=f"c{client}").who for _ in range(5)}) == 1
+
+
+def test_who_is_in_at_10_percent_is_in_at_25(world: World, tmp_path: Path) -> None:
+    inside: dict[str, set[str]] = {}
+    for percent in ("10", "25"):
+        folder = tmp_path / percent
+        folder.mkdir()
+        with Instance(folder, {**world.environ, "ROLLOUT_PERCENT": percent}) as instance:
+            inside[percent] = {
+                f"c{n}"
+                for n in range(300)
+                if instance.get(CAMERAS, X_Client_Id=f"c{n}").who.startswith("domain")
+            }
+    assert inside["10"]
+    assert inside["10"] < inside["25"]
+
+
+def test_editing_the_env_file_and_a_hup_roll_back_without_a_lost_request(
+    world: World, tmp_path: Path
+) -> None:
+    with Instance(tmp_path, {**world.environ, "ROLLOUT_PERCENT": "100"}) as instance:
+        before = workers(instance)
+        with Load(instance, clients=4) as load:
+            load.more(70)
+            instance.env_file.write_text("USE_DOMAIN_SERVICE=false\n")
+            instance.reload()
+            await_new_workers(instance, before)
+            rolled_back = load.more(140)
+        assert load.lost == []
+        assert {reply.status for reply in load.replies} == {200}
+        assert set(whose(rolled_back[8:])) == {"legacy; reason=kill_switch"}
+
+
+def test_a_setting_that_is_missing_is_one_clear_line(world: World, tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="DATABASE_URL is not set"),
+        Instance(tmp_path, {**world.environ, "DATABASE_URL": ""}),
+    ):
+        pass
+
+
+def workers(instance: Instance) -> set[int]:
+    return {child.pid for child in psutil.Process(instance.pid).children()}
+
+
+def await_new_workers(instance: Instance, before: set[int]) -> None:
+    """Return when the last worker that booted before the HUP is gone."""
+    for _ in range(600):
+        if not workers(instance) & before:
+            return
+        threading.Event().wait(0.1)
+    raise TimeoutError("old workers are still there")

@@ -1,0 +1,101 @@
+"""Settings are read once, all faults are named at once, and a typo never undoes a rollback."""
+
+from pathlib import Path
+
+import pytest
+
+from detection_api.config import KILL_SWITCH, Settings, read_environ
+from detection_api.errors import ConfigurationError
+
+URL = "postgresql://user:secret@db/detections"
+
+
+def test_only_the_database_has_to_be_named() -> None:
+    settings = Settings.from_environ({"DATABASE_URL": URL})
+    assert settings.events_log == Path("logs/events_record.jsonl")
+    assert settings.domain_deadline_ms == 1000
+    assert settings.redis_url == ""
+
+
+def test_a_missing_database_is_one_clear_line() -> None:
+    with pytest.raises(ConfigurationError, match=r"^DATABASE_URL is not set \(PostgreSQL"):
+        Settings.from_environ({})
+
+
+def test_every_unreadable_setting_is_named_and_no_secret_with_it() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environ(
+            {
+                "DATABASE_URL": "mysql://user:secret@db/x",
+                "CANARY_DEADLINE_MS": "0",
+                "LEGACY_POOL_SIZE": "many",
+                "LOG_LEVEL": "loud",
+            }
+        )
+    message = str(caught.value)
+    for name in ("DATABASE_URL", "CANARY_DEADLINE_MS", "LEGACY_POOL_SIZE", "LOG_LEVEL"):
+        assert name in message
+    assert "secret" not in message
+    assert "\n" not in message
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    settings = Settings.from_environ({"DATABASE_URL": URL, "EVENTS_LOG": "", "LOG_LEVEL": "debug"})
+    assert settings.events_log == Path("logs/events_record.jsonl")
+    assert settings.log_level == "DEBUG"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_sqlalchemy_gets_the_driver_named(scheme: str) -> None:
+    settings = Settings.from_environ({"DATABASE_URL": f"{scheme}://db/detections"})
+    assert settings.sqlalchemy_url == "postgresql+psycopg2://db/detections"
+
+
+def environ_with(tmp_path: Path, text: str) -> dict[str, str]:
+    path = tmp_path / "env"
+    path.write_text(text)
+    return read_environ({"ENV_FILE": str(path), "ROLLOUT_PERCENT": "10", "PATH": "/bin"})
+
+
+def test_the_env_file_wins_over_inherited_variables(tmp_path: Path) -> None:
+    environ = environ_with(tmp_path, '# at night\nexport ROLLOUT_PERCENT="25"\nLOG_LEVEL=\n')
+    assert (environ["ROLLOUT_PERCENT"], environ["LOG_LEVEL"], environ["PATH"]) == ("25", "", "/bin")
+
+
+def test_a_file_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    inherited = {"ENV_FILE": str(tmp_path / "none"), "ROLLOUT_PERCENT": "10"}
+    assert read_environ(inherited) == inherited
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ROLLOUT_PERCENT=50\n=\n",
+        "USE_DOMAIN_SERVICE:false\n",
+        "USE_DOMAIN_SERVICE false\n",
+        'A="open\nB=1\n',
+    ],
+    ids=["no name", "colon", "no sign", "open quote"],
+)
+def test_a_line_that_cannot_be_read_is_a_kill_switch(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert environ_with(tmp_path, text)[KILL_SWITCH] == "env file unreadable"
+    assert "all traffic goes to legacy" in caplog.text
+
+
+def test_a_name_without_a_value_is_a_kill_switch_too(tmp_path: Path) -> None:
+    """`USE_DOMAIN_SERVICE` alone on a line is set, and not to a true word."""
+    assert environ_with(tmp_path, "USE_DOMAIN_SERVICE\n")[KILL_SWITCH] == ""
+
+
+def test_a_file_that_cannot_be_read_is_a_kill_switch(tmp_path: Path) -> None:
+    folder = tmp_path / "env"
+    folder.mkdir()
+    assert read_environ({"ENV_FILE": str(folder)})[KILL_SWITCH] == "env file unreadable"
+
+
+def test_a_file_that_is_not_text_is_a_kill_switch(tmp_path: Path) -> None:
+    path = tmp_path / "env"
+    path.write_bytes(b"ROLLOUT_PERCENT=\xff\xfe")
+    assert read_environ({"ENV_FILE": str(path)})[KILL_SWITCH] == "env file unreadable"
