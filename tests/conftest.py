@@ -78,10 +78,11 @@ def database_url(new_database: Callable[[str], str]) -> str:
 @pytest.fixture
 def database(database_url: str) -> str:
     """The same database with every table empty; its libpq URL."""
-    tables = [sql.Identifier(table.name) for table in Base.metadata.sorted_tables]
-    with closing(psycopg2.connect(database_url)) as connection, connection:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                sql.SQL("TRUNCATE {} RESTART IDENTITY").format(sql.SQL(", ").join(tables))
-            )
+    tables = sql.SQL(", ").join(sql.Identifier(table.name) for table in Base.metadata.sorted_tables)
+    with (
+        closing(psycopg2.connect(database_url)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
     return database_url

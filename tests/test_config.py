@@ -30,10 +30,17 @@ def test_every_unreadable_setting_is_named_and_no_secret_with_it() -> None:
                 "CANARY_DEADLINE_MS": "0",
                 "LEGACY_POOL_SIZE": "many",
                 "LOG_LEVEL": "loud",
+                "REDIS_URL": "localhost:6379",
             }
         )
     message = str(caught.value)
-    for name in ("DATABASE_URL", "CANARY_DEADLINE_MS", "LEGACY_POOL_SIZE", "LOG_LEVEL"):
+    for name in (
+        "DATABASE_URL",
+        "CANARY_DEADLINE_MS",
+        "LEGACY_POOL_SIZE",
+        "LOG_LEVEL",
+        "REDIS_URL",
+    ):
         assert name in message
     assert "secret" not in message
     assert "\n" not in message

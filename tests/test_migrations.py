@@ -5,11 +5,9 @@ from contextlib import closing
 
 import flask_migrate
 import psycopg2
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from flask import Flask, current_app
-from sqlalchemy import Connection
+from flask import Flask
 
 from detection_api import partitions, schema
 from detection_api.models.base import Base

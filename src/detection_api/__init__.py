@@ -13,7 +13,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> "Flask":
     """The application, from the environment (and env file), or from `environ` alone.
 
     Raises ConfigurationError for a setting that is missing or unreadable. Nothing is
-    connected to before the first request.
+    connected to before the first request. A process has one application: services and legacy
+    read through the connections that the newest one has configured.
     """
     # Imported here so that commands which need no Flask (ingestion) start at once.
     from detection_api import app  # noqa: PLC0415

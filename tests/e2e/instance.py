@@ -138,9 +138,7 @@ class Load:
     def __enter__(self) -> Self:
         self._stop = threading.Event()
         self._grew = threading.Condition()
-        self._threads = [
-            threading.Thread(target=self._ask, args=(n,)) for n in range(self.clients)
-        ]
+        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(self.clients)]
         for thread in self._threads:
             thread.start()
         return self

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.e2e.instance import PATHS, Instance, Load, whose
-from tests.e2e.world import World
+from tests.factory import World
 
 SAMPLE = 4000
 CAMERAS = PATHS[5]

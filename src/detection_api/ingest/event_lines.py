@@ -1,6 +1,5 @@
 """Lines of the event log: bytes in, events and malformed lines out; no I/O."""
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -8,16 +7,16 @@ from typing import Any
 
 import msgspec
 
+from detection_api.ingest.values import MAX_NAME, finite_or_zero, is_moment, is_name
 from detection_api.partitions import month_of
 
 MAX_LINE = 1 << 20
 """A longer line, in bytes, is malformed."""
-MAX_NAME = 255
-"""A type or camera id of more characters is malformed: no client could ask for it."""
+EXCERPT = 100
+"""So many bytes of a malformed line are kept to be shown."""
 SHOWN = 5
 """So many malformed lines of a chunk are kept to be shown; the rest are counted."""
 
-_END_OF_TIME = 253402300800
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -92,7 +91,8 @@ def parse(content: bytes, *, offset: int, size: int) -> Parsed:
 
 def excerpt(line: bytes) -> str:
     """The beginning of `line`, safe to print."""
-    return ascii(line[:100].decode("utf-8", "replace"))[1:-1] + ("..." if len(line) > 100 else "")
+    beginning = ascii(line[:EXCERPT].decode("utf-8", "replace"))[1:-1]
+    return beginning + "..." if len(line) > EXCERPT else beginning
 
 
 def parse_event(line: bytes) -> Event:
@@ -108,7 +108,6 @@ def parse_event(line: bytes) -> Event:
     _check(fields)
     ts = float(fields["ts"])
     evidence = fields.get("evidence") or {}
-    confidence = finite(evidence.get("confidence"))
     region = evidence.get("region")
     return Event(
         timestamp=datetime.fromtimestamp(ts, UTC),
@@ -116,31 +115,10 @@ def parse_event(line: bytes) -> Event:
         type=fields["type"],
         camera_id=fields["camera_id"],
         track_id=fields.get("track_id"),
-        confidence=0.0 if confidence is None else confidence,
+        confidence=finite_or_zero(evidence.get("confidence")),
         region=region if isinstance(region, str) else None,
         evidence=msgspec.json.encode(evidence),
     )
-
-
-def finite(value: object) -> float | None:
-    """`value` as a float where it is a finite number (true and false are none), else None."""
-    if type(value) is not float and type(value) is not int:
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def is_moment(value: object) -> bool:
-    """Whether `value` is a number of seconds since 1970 before the year 10000."""
-    return (type(value) is float or type(value) is int) and 0 <= value < _END_OF_TIME
-
-
-def is_name(value: object) -> bool:
-    """Whether `value` can name a type or a camera."""
-    return type(value) is str and 0 < len(value) <= MAX_NAME
 
 
 def _check(fields: Any) -> None:

@@ -1,40 +1,87 @@
-"""The files of one log, when it has been rotated: which are still to be read, in which order."""
+"""The files of one log that has been rotated: which are still to be read, in which order."""
 
 import glob
 import re
-from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 
 import structlog
 
-from detection_api.ingest.log_file import HEAD, LogFile, Position
+from detection_api.ingest.log_file import LogFile, Position
 
 log = structlog.get_logger(__name__)
 
 COMPRESSED = frozenset({".bz2", ".gz", ".lz4", ".xz", ".zst"})
 
 
-def unread_files(path: Path, position: Position, since_ns: int | None) -> list[LogFile]:
-    """The files with what comes after `position`, oldest first; the last is the one at `path`.
+def unread_files(path: Path, position: Position, since_ns: float) -> list[LogFile]:
+    """The files with what comes after `position`, oldest first, up to the one at `path`.
 
-    The first is the file that has `position`, renamed or copied since, set to read on from there.
-    Where it is gone, that is logged, and files beside the log that were written to after
-    `since_ns` (nanoseconds since 1970; None: no file) are taken for newer ones. Empty where
-    nothing is at `path` yet either.
+    The first is the file that has `position`, renamed or copied since, and reads on from there.
+    Where it is gone, files beside the log that were last written to after `since_ns`
+    (nanoseconds since 1970) come instead, and the loss is logged.
     """
     files = LogFile.open_existing([path, *_siblings(path)])
-    current = next((file for file in files if file.path == path), None)
-    found = _find(files, position)
+    holders = [file for file in files if file.holds(position)]
+    named = (position.device, position.inode)
+    found = max(holders, key=lambda file: (file.identity == named, file.size), default=None)
     if found is not None:
         found.seek(position)
-        since_ns = found.modified_ns
-    elif current is not None:
-        log.error("log_lost", log=str(path), offset=position.offset)
-    chosen = [file for file in (found, current) if file is not None]
-    if current is not None and found is not current and since_ns is not None:
-        chosen[-1:-1] = _newer_than(since_ns, found, files, chosen)
+        unread = [found, *_newer(path, files, _age(found), found)]
+    else:
+        unread = _newer(path, files, (since_ns,), None)
+        if unread:
+            log.warning("log_position_lost", log=str(path), offset=position.offset)
+    _close_others(files, unread)
+    return unread
+
+
+def newer_files(path: Path, last: LogFile) -> list[LogFile]:
+    """The files of the log that came after `last`, oldest first, up to the one at `path`."""
+    files = LogFile.open_existing([path, *_siblings(path)])
+    newer = _newer(path, files, _age(last), last)
+    _close_others(files, newer)
+    return newer
+
+
+def _siblings(path: Path) -> list[Path]:
+    """The files beside `path` that a rotation may have made of it."""
+    found = path.parent.glob(glob.escape(path.name) + "[.-]*")
+    return [file for file in found if file.suffix not in COMPRESSED and file.is_file()]
+
+
+def _age(file: LogFile) -> tuple[float, ...]:
+    """What sorts files oldest first: when last written to, then their number (2 before 1)."""
+    number = re.search(r"\.(\d+)$", file.path.name)
+    return file.modified_ns, -int(number[1]) if number else 0
+
+
+def _newer(
+    path: Path, files: list[LogFile], age: tuple[float, ...], last: LogFile | None
+) -> list[LogFile]:
+    """Those of `files` that came after one of `age`, which is `last` where it is known.
+
+    An operator's copy of another file is left out: it begins as that one does.
+    """
+    current = [file for file in files if file.path == path]
+    if last is not None and any(file.identity == last.identity for file in current):
+        return []
+    known = [file.beginning for file in (last, *current) if file is not None]
+    newer = []
+    for file in sorted(files, key=_age):
+        beginning = file.beginning
+        if _age(file) > age and not any(_is_copy(beginning, other) for other in known):
+            known.append(beginning)
+            newer.append(file)
+    return newer + current
+
+
+def _is_copy(beginning: bytes, other: bytes) -> bool:
+    """Whether two files begin alike as far as the shorter goes, or the first is empty."""
+    shorter = min(len(beginning), len(other))
+    return not beginning or (shorter > 0 and beginning[:shorter] == other[:shorter])
+
+
+def _close_others(files: list[LogFile], kept: list[LogFile]) -> None:
     for file in files:
-        if file not in chosen:
+        if file not in kept:
             file.close()
-    return chosen

@@ -68,8 +68,8 @@ def _read_cameras() -> list[Camera]:
         raise yaml.YAMLError(f"{sources.cameras_file} has no list of cameras")
     by_id: dict[str, Camera] = {}
     for entry in entries:
-        if isinstance(entry, dict) and (camera_id := _identifier(entry.get("id"))):
-            by_id.setdefault(camera_id, _camera(camera_id, entry))
+        if isinstance(entry, dict) and type(entry.get("id")) in (str, int):
+            by_id.setdefault(str(entry["id"]), _camera(str(entry["id"]), entry))
     return list(by_id.values())
 
 
@@ -88,10 +88,6 @@ def _camera(camera_id: str, entry: dict[Any, Any]) -> Camera:
         "region_id": _text(entry.get("region_id")),
         "regions_file": _text(entry.get("regions_file")),
     }
-
-
-def _identifier(value: object) -> str | None:
-    return None if isinstance(value, float) else _text(value)
 
 
 def _text(value: object) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 import msgspec
 
@@ -14,6 +14,11 @@ from detection_api.legacy.values import finite_or_zero, moment
 
 BLOCK = 256 * 1024
 """Bytes read at a time."""
+
+MAX_LINE = 1 << 20
+"""A longer line, in bytes, is malformed."""
+MAX_NAME = 255
+"""A type or camera id of more characters is malformed: no client could ask for it."""
 
 _INT64 = range(-(2**63), 2**63)
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -56,7 +61,8 @@ def newest(path: Path, lines: int) -> Iterator[LoggedEvent]:
 
 def parse(line: bytes) -> LoggedEvent | None:
     """The event that `line` holds; None where it holds none."""
-    if rb"\u0000" in line:  # PostgreSQL's text cannot hold it, so it is no event anywhere
+    # PostgreSQL's text cannot hold the null character, so that is no event anywhere.
+    if len(line) > MAX_LINE or rb"\u0000" in line:
         return None
     try:
         entry = msgspec.json.decode(line)
@@ -67,17 +73,21 @@ def parse(line: bytes) -> LoggedEvent | None:
 
 def _event(entry: dict[str, Any]) -> LoggedEvent | None:
     timestamp = moment(entry.get("ts"))
-    type_, camera_id = entry.get("type"), entry.get("camera_id")
+    kind, camera_id = entry.get("type"), entry.get("camera_id")
     track_id, evidence = entry.get("track_id"), entry.get("evidence")
     if (
         timestamp is None
-        or not (isinstance(type_, str) and type_)
-        or not (isinstance(camera_id, str) and camera_id)
+        or not _is_name(kind)
+        or not _is_name(camera_id)
         or not (track_id is None or _is_int64(track_id))
         or not (evidence is None or isinstance(evidence, dict))
     ):
         return None
-    return LoggedEvent(float(entry["ts"]), timestamp, type_, camera_id, track_id, evidence or {})
+    return LoggedEvent(float(entry["ts"]), timestamp, kind, camera_id, track_id, evidence or {})
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME
 
 
 def _is_int64(value: object) -> bool:

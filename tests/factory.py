@@ -9,11 +9,14 @@ from pathlib import Path
 
 import psycopg2
 import yaml
+from flask_migrate import upgrade
 from psycopg2.extras import execute_values
 
+from detection_api import create_app
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
 
 CAMERAS = ("cam0", "vid1")
+COMMAND = Path(sys.executable).parent / "detection-api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,13 @@ def build(folder: Path, database_url: str, redis_url: str) -> dict[str, str]:
     }
     now = datetime.now(UTC)
     _write_log(log, now)
-    cameras.write_text(yaml.safe_dump({"cameras": [{"id": c, "fps": 25.0} for c in CAMERAS]}))
+    _write_cameras(cameras)
+    with create_app(environ).app_context():
+        upgrade()
     _write_rows(database_url, now)
     for command in (["events", str(log)], ["cameras", str(cameras)]):
         subprocess.run(
-            [sys.executable, "-m", "detection_api.cli", "ingest", *command],
+            [COMMAND, "ingest", *command],
             env=environ,
             check=True,
             capture_output=True,
@@ -63,6 +68,15 @@ def _write_log(path: Path, now: datetime) -> None:
                 "evidence": {"confidence": 0.9, "region": "sink"},
             }
             log.write(json.dumps(event) + "\n")
+
+
+def _write_cameras(path: Path) -> None:
+    first, second = CAMERAS
+    cameras = [
+        {"id": first, "fps": 25.0, "env": {"PASSWORD": "hunter2"}},
+        {"id": second, "active": False},
+    ]
+    path.write_text(yaml.safe_dump({"cameras": cameras}))
 
 
 def _write_rows(database_url: str, now: datetime) -> None:

@@ -1,0 +1,158 @@
+"""Carries the statistics that detectors publish on Redis into PostgreSQL, the latest of each."""
+
+import math
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg2
+import redis
+from psycopg2 import extensions
+from psycopg2.extras import execute_values
+from redis.backoff import NoBackoff
+from redis.client import PubSub
+from redis.retry import Retry
+
+from detection_api.ingest.database import Outage, connect
+from detection_api.ingest.values import finite_or_zero, is_moment, is_name
+
+CHANNEL = "hbd:stats"
+WRITE_INTERVAL = 1.0
+"""Seconds between two writes at the least; what comes meanwhile is written together."""
+POLL_INTERVAL = 0.2
+"""Seconds that one look at Redis waits for a message."""
+
+_UPSERT = (
+    "INSERT INTO camera_statistics AS old (camera_id, timestamp, total_frames, processed_frames,"
+    " detected_persons, detected_hairnets, detected_handwash, avg_fps, avg_detection_time)"
+    " VALUES %s ON CONFLICT (camera_id) DO UPDATE SET timestamp = excluded.timestamp,"
+    " total_frames = excluded.total_frames, processed_frames = excluded.processed_frames,"
+    " detected_persons = excluded.detected_persons,"
+    " detected_hairnets = excluded.detected_hairnets,"
+    " detected_handwash = excluded.detected_handwash, avg_fps = excluded.avg_fps,"
+    " avg_detection_time = excluded.avg_detection_time"
+    " WHERE excluded.timestamp >= old.timestamp"
+)
+
+
+class CameraStatistics(NamedTuple):
+    """One message, in the order of the `camera_statistics` table's columns."""
+
+    camera_id: str
+    timestamp: datetime
+    total_frames: int
+    processed_frames: int
+    detected_persons: int
+    detected_hairnets: int
+    detected_handwash: int
+    avg_fps: float
+    avg_detection_time: float
+
+
+def parse(message: bytes) -> CameraStatistics | None:
+    """The statistics that `message` is; None when it is none."""
+    try:
+        fields = msgspec.json.decode(message)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if type(fields) is not dict or fields.get("type") != "stats":
+        return None
+    camera_id, moment, data = fields.get("camera_id"), fields.get("timestamp"), fields.get("data")
+    if not is_name(camera_id) or "\0" in camera_id or not is_moment(moment):
+        return None
+    if type(data) is not dict:
+        return None
+    return CameraStatistics(
+        camera_id=camera_id,
+        timestamp=datetime.fromtimestamp(moment, UTC),
+        total_frames=_count(data.get("total_frames")),
+        processed_frames=_count(data.get("processed_frames")),
+        detected_persons=_count(data.get("persons")),
+        detected_hairnets=_count(data.get("hairnets")),
+        detected_handwash=_count(data.get("handwash")),
+        avg_fps=finite_or_zero(data.get("fps")),
+        avg_detection_time=finite_or_zero(data.get("avg_detection_time")),
+    )
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and 0 <= value < 2**63 else 0
+
+
+class LatestStatistics:
+    """The latest message of each camera, kept until it is in the database.
+
+    Written at most every WRITE_INTERVAL seconds, the first after a pause at once. While
+    PostgreSQL is away only the latest are kept. `now` is on the monotonic clock, in seconds.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._connection: extensions.connection | None = None
+        self._outage = Outage("PostgreSQL for camera statistics")
+        self._rows: dict[str, CameraStatistics] = {}
+        self._due = -math.inf
+
+    def add(self, row: CameraStatistics) -> None:
+        """Keep `row` unless there is a later one; of equal times the later arrival counts."""
+        known = self._rows.get(row.camera_id)
+        if known is None or row.timestamp >= known.timestamp:
+            self._rows[row.camera_id] = row
+
+    def write(self, now: float) -> None:
+        """Write what is kept when it is time to; a failure is logged and tried again later."""
+        if not self._rows or now < self._due:
+            return
+        try:
+            self._upsert()
+        except psycopg2.Error as error:
+            self.close()
+            self._due = now + self._outage.failed(error)
+        else:
+            self._outage.over()
+            self._rows.clear()
+            self._due = now + WRITE_INTERVAL
+
+    def close(self) -> None:
+        """Close the connection; the next write opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _upsert(self) -> None:
+        if self._connection is None:
+            self._connection = connect(self._url, "detection-api ingest stats")
+        with self._connection, self._connection.cursor() as cursor:
+            execute_values(cursor, _UPSERT, sorted(self._rows.values()), page_size=1000)
+
+
+def follow(database_url: str, redis_url: str, stop: threading.Event) -> None:
+    """Carry statistics over until `stop`; sits out outages of Redis and of PostgreSQL."""
+    outage = Outage("Redis for camera statistics")
+    with closing(LatestStatistics(database_url)) as latest:
+        while not stop.is_set():
+            try:
+                with _client(redis_url) as client, client.pubsub() as subscription:
+                    subscription.subscribe(CHANNEL)
+                    outage.over()
+                    _follow(subscription, latest, stop)
+            except redis.RedisError as error:
+                stop.wait(outage.failed(error))
+        latest.write(math.inf)
+
+
+def _follow(subscription: PubSub, latest: LatestStatistics, stop: threading.Event) -> None:
+    while not stop.is_set():
+        message = subscription.get_message(ignore_subscribe_messages=True, timeout=POLL_INTERVAL)
+        row = parse(message["data"]) if message else None
+        if row is not None:
+            latest.add(row)
+        latest.write(time.monotonic())
+
+
+def _client(url: str) -> redis.Redis:
+    # Its own retries would hide an outage from the log, and delay the end of the process.
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), health_check_interval=10)

@@ -1,0 +1,115 @@
+"""Writes what a log held into the tables, together with how far it was read."""
+
+import io
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from psycopg2 import extensions
+from psycopg2.extras import execute_values
+
+from detection_api.ingest.event_lines import Event, Parsed
+from detection_api.ingest.log_file import Position
+from detection_api.partitions import Partitions
+
+_COPY = (
+    "COPY events"
+    " (timestamp, ts, type, camera_id, track_id, confidence, region, evidence) FROM STDIN"
+)
+_COUNT = (
+    "INSERT INTO hourly_event_counts AS old (hour, camera_id, type, count) VALUES %s"
+    " ON CONFLICT (hour, camera_id, type) DO UPDATE SET count = old.count + excluded.count"
+)
+_READ = 'SELECT device, inode, head, "offset", updated_at FROM ingest_checkpoints WHERE log = %s'
+_ADVANCE = (
+    "INSERT INTO ingest_checkpoints AS old"
+    ' (log, device, inode, head, "offset", lines, malformed, updated_at)'
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (log) DO UPDATE SET device = excluded.device, inode = excluded.inode,"
+    ' head = excluded.head, "offset" = excluded."offset",'
+    " lines = old.lines + excluded.lines, malformed = old.malformed + excluded.malformed,"
+    " updated_at = excluded.updated_at"
+)
+_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('detection-api event log ' || %s, 0))"
+
+
+class LogBusyError(Exception):
+    """Somebody else is carrying this log into the same database."""
+
+
+class Checkpoint(NamedTuple):
+    """Where reading has got to, and when that was stored."""
+
+    position: Position
+    updated_at: datetime
+
+
+class EventWriter:
+    """Writes the events of `log` over an autocommit connection of its own.
+
+    It holds an advisory lock for as long as the connection lives, so nobody else does the same.
+    Raises LogBusyError when somebody does already; all methods raise psycopg2's errors.
+    """
+
+    def __init__(self, connection: extensions.connection, log: str) -> None:
+        self._connection = connection
+        self._log = log
+        self._partitions = Partitions(connection)
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK, [log])
+            if cursor.fetchone() != (True,):
+                raise LogBusyError(f"{log} is already being ingested by another process")
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Where reading must go on; None where nothing of this log was read yet."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(_READ, [self._log])
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        device, inode, head, offset, updated_at = row
+        return Checkpoint(Position(int(device), int(inode), head, offset), updated_at)
+
+    def prepare(self, now: datetime) -> None:
+        """Make the partitions that are due."""
+        self._partitions.prepare(now)
+
+    def write(self, parsed: Parsed, position: Position, now: datetime) -> None:
+        """Store events, hourly counts and the position after them, all or nothing."""
+        self._partitions.prepare(now, parsed.months())
+        with self._connection, self._connection.cursor() as cursor:
+            if parsed.events:
+                cursor.copy_expert(_COPY, io.BytesIO(b"".join(map(copy_row, parsed.events))))
+                # In order, so that followers of two logs cannot wait for each other.
+                counts = sorted(parsed.hourly_counts().items())
+                execute_values(cursor, _COUNT, list(_flat(counts)), page_size=1000)
+            place = (position.device, position.inode, position.head, position.offset)
+            cursor.execute(_ADVANCE, (self._log, *place, parsed.lines, parsed.malformed, now))
+
+
+def copy_row(event: Event) -> bytes:
+    """`event` as a row of COPY's text format."""
+    return b"%b\t%r\t%b\t%b\t%b\t%r\t%b\t%b\n" % (
+        event.timestamp.isoformat().encode(),
+        event.ts,
+        _escape(event.type.encode()),
+        _escape(event.camera_id.encode()),
+        rb"\N" if event.track_id is None else b"%d" % event.track_id,
+        event.confidence,
+        rb"\N" if event.region is None else _escape(event.region.encode()),
+        _escape(event.evidence),
+    )
+
+
+def _escape(text: bytes) -> bytes:
+    for raw, escaped in _ESCAPES:
+        text = text.replace(raw, escaped)
+    return text
+
+
+_ESCAPES = ((b"\\", rb"\\"), (b"\t", rb"\t"), (b"\n", rb"\n"), (b"\r", rb"\r"))
+
+
+def _flat(counts: list[tuple[tuple[datetime, str, str], int]]) -> Iterator[tuple[object, ...]]:
+    for key, count in counts:
+        yield *key, count

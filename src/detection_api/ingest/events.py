@@ -1,0 +1,118 @@
+"""Carries an event log into PostgreSQL exactly once, to its end or for ever."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+import psycopg2
+import structlog
+
+from detection_api.clock import utc_now
+from detection_api.ingest.database import Outage, connect
+from detection_api.ingest.event_lines import SHOWN, Malformed, Parsed, parse
+from detection_api.ingest.event_writer import EventWriter, LogBusyError
+from detection_api.ingest.log_reader import LogReader
+
+log = structlog.get_logger(__name__)
+
+POLL_INTERVAL = 0.2
+"""Seconds between two looks at a log that had nothing new."""
+ROTATION_PATIENCE = 5
+"""So many looks find nothing in a rotated file before a follower leaves it."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What one run carried over; `shown` are the first malformed lines."""
+
+    lines: int = 0
+    events: int = 0
+    malformed: int = 0
+    shown: list[Malformed] = field(default_factory=list)
+
+    def add(self, parsed: Parsed) -> None:
+        """Count one more chunk."""
+        self.lines += parsed.lines
+        self.events += len(parsed.events)
+        self.malformed += parsed.malformed
+        self.shown += parsed.shown[: SHOWN - len(self.shown)]
+
+
+class Ingestion:
+    """One log on its way into the tables; nobody else carries the same log meanwhile."""
+
+    def __init__(self, reader: LogReader, writer: EventWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    @contextmanager
+    def open(cls, database_url: str, path: Path, *, patience: int = 0) -> Iterator[Self]:
+        """Connect, and go on where the log's checkpoint is; for `patience` see LogReader.
+
+        Raises LogBusyError, and psycopg2's errors.
+        """
+        path = path.absolute()
+        with ExitStack() as stack:
+            connection = stack.enter_context(
+                closing(connect(database_url, "detection-api ingest events"))
+            )
+            writer = EventWriter(connection, str(path))
+            checkpoint = writer.checkpoint()
+            position = checkpoint.position if checkpoint else None
+            since_ns = checkpoint.updated_at.timestamp() * 1e9 if checkpoint else 0
+            reader = LogReader(path, position, since_ns, patience=patience)
+            stack.enter_context(closing(reader))
+            log.info("ingesting", log=str(path), offset=position.offset if position else 0)
+            yield cls(reader, writer)
+
+    def step(self, now: datetime) -> Parsed | None:
+        """Carry over the next chunk; what it held, None when there is nothing yet.
+
+        Raises OSError and psycopg2's errors; then nothing of the chunk was stored, or all was,
+        and only the checkpoint knows: open anew.
+        """
+        batch = self._reader.read()
+        if batch is None:
+            self._writer.prepare(now)
+            return None
+        chunk = batch.chunk
+        parsed = parse(chunk.content, offset=chunk.offset, size=chunk.size) if chunk else Parsed()
+        self._writer.write(parsed, batch.position, now)
+        return parsed
+
+    def backlog(self) -> int:
+        """How many bytes are still to be read, as far as is known."""
+        return self._reader.backlog()
+
+
+def follow(database_url: str, path: Path, stop: threading.Event) -> None:
+    """Carry over the log at `path` as it grows, until `stop`; sits out every outage."""
+    outage = Outage("event ingestion")
+    while not stop.is_set():
+        try:
+            with Ingestion.open(database_url, path, patience=ROTATION_PATIENCE) as ingestion:
+                _follow(ingestion, stop, outage)
+        except (psycopg2.Error, OSError, LogBusyError) as error:
+            stop.wait(outage.failed(error))
+
+
+def _follow(ingestion: Ingestion, stop: threading.Event, outage: Outage) -> None:
+    while not stop.is_set():
+        parsed = ingestion.step(utc_now())
+        outage.over()
+        if parsed is None:
+            stop.wait(POLL_INTERVAL)
+        elif parsed.malformed:
+            first = parsed.shown[0]
+            log.warning(
+                "malformed_lines",
+                count=parsed.malformed,
+                first_offset=first.offset,
+                reason=first.reason,
+                excerpt=first.excerpt,
+            )

@@ -1,0 +1,93 @@
+"""Reads one log to its end, over rotation and truncation."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from detection_api.ingest.log_file import Chunk, LogFile, Position
+from detection_api.ingest.rotation import newer_files, unread_files
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A chunk of the log, None where there was only a move to another file, and what follows it."""
+
+    chunk: Chunk | None
+    position: Position
+
+
+class LogReader:
+    """Reads the log at `path` from `position`, or from the start of the file where there is none.
+
+    `since_ns` is when `position` was stored, in nanoseconds since 1970. A rotated file is left for
+    the next one when `patience` reads in a row found nothing more in it: whoever writes it may
+    take a moment to reopen the log.
+    """
+
+    def __init__(
+        self, path: Path, position: Position | None, since_ns: float, *, patience: int
+    ) -> None:
+        self._path = path
+        self._position = position
+        self._since_ns = since_ns
+        self._patience = patience
+        self._quiet_reads = 0
+        self._files: deque[LogFile] = deque()
+
+    def close(self) -> None:
+        """Close every file; the next read opens what it needs."""
+        while self._files:
+            self._files.pop().close()
+
+    def backlog(self) -> int:
+        """How many bytes there are still to read, in files that are open."""
+        return sum(file.size - file.offset for file in self._files)
+
+    def read(self) -> Batch | None:
+        """What comes next; None when there is nothing yet. Raises OSError."""
+        if self._files and self._files[0].is_truncated():
+            self._position, self._since_ns = self._files[0].position, math.inf
+            log.info("log_truncated", log=str(self._path), offset=self._position.offset)
+            self.close()
+        if not self._files:
+            return self._open()
+        if chunk := self._files[0].read():
+            self._quiet_reads = 0
+            return Batch(chunk, self._files[0].position)
+        return self._move_on()
+
+    def _open(self) -> Batch | None:
+        if self._position is None:
+            self._files.extend(LogFile.open_existing([self._path]))
+        else:
+            self._files.extend(unread_files(self._path, self._position, self._since_ns))
+        return Batch(None, self._files[0].position) if self._files else None
+
+    def _move_on(self) -> Batch | None:
+        """Leave a rotated file, which is at its end, for the next one when it is time."""
+        if len(self._files) == 1 and self._is_rotated():
+            self._files.extend(newer_files(self._path, self._files[0]))
+        if len(self._files) == 1:
+            return None
+        self._quiet_reads += 1
+        if self._quiet_reads <= self._patience:
+            return None
+        self._quiet_reads = 0
+        finished = self._files.popleft()
+        rest = finished.read_rest()
+        finished.close()
+        position = self._files[0].position
+        log.info("log_rotated", log=str(self._path), inode=position.inode)
+        return Batch(rest, position)
+
+    def _is_rotated(self) -> bool:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return (status.st_dev, status.st_ino) != self._files[0].identity

@@ -1,0 +1,57 @@
+"""Clients of the application over a small world, one for each arm."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from detection_api import create_app
+from detection_api.embedded import EmbeddedValkey
+from tests.factory import build
+
+Get = Callable[..., TestResponse]
+
+
+@pytest.fixture(scope="session")
+def world(
+    new_database: Callable[[str], str],
+    valkey: EmbeddedValkey,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, str]:
+    """A day of two cameras; the environment to read it with."""
+    return build(tmp_path_factory.mktemp("world"), new_database("blueprints"), valkey.url)
+
+
+@pytest.fixture(scope="module")
+def app(world: dict[str, str]) -> Flask:
+    """The application as gunicorn would make it; the newest one has the connections."""
+    return create_app(world)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(params=["domain", "legacy"])
+def arm(request: pytest.FixtureRequest) -> str:
+    """Each test with this fixture runs against both implementations."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def get(client: FlaskClient, arm: str) -> Get:
+    """Ask one arm, and insist that it was the one that answered."""
+
+    def ask(path: str, **parameters: Any) -> TestResponse:
+        wish = {"domain": "true", "legacy": "false"}[arm]
+        response = client.get(path, query_string={**parameters, "force_domain": wish})
+        if "X-Canary" in response.headers:
+            assert response.headers["X-Canary"] == f"{arm}; reason=forced"
+        return response
+
+    return ask

@@ -1,0 +1,111 @@
+"""Liveness, health and metrics as a load balancer and an operator see them."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from detection_api import create_app
+from detection_api.schemas.monitoring import Health
+
+HEALTH = "/api/v1/monitoring/health"
+
+
+def client_of(world: dict[str, str], **environ: str) -> FlaskClient:
+    return create_app({**world, **environ}).test_client()
+
+
+@pytest.fixture
+def client(world: dict[str, str]) -> FlaskClient:
+    """Of an application of its own: these tests make others, and the newest reads."""
+    return client_of(world)
+
+
+def state(client: FlaskClient) -> dict[str, str]:
+    response = client.get(HEALTH)
+    assert Health().validate(response.json) == {}
+    healthy = response.json["status"] == "ok"
+    assert response.status_code == (200 if healthy else 503)
+    return {name: check["status"] for name, check in response.json["checks"].items()}
+
+
+def test_a_live_process_says_so(client: FlaskClient) -> None:
+    response = client.get("/healthz")
+    assert (response.status_code, response.get_data(as_text=True)) == (200, "ok\n")
+
+
+def test_health_is_200_when_every_check_is_fine(client: FlaskClient) -> None:
+    response = client.get(HEALTH)
+    assert response.status_code == 200
+    assert set(state(client).values()) == {"ok"}
+    assert all(check["ms"] >= 0 for check in response.json["checks"].values())
+    assert response.json["checks"]["ingestion"]["lag_seconds"] == 0
+
+
+def test_no_redis_is_no_fault_when_none_is_configured(world: dict[str, str]) -> None:
+    assert state(client_of(world, REDIS_URL=""))["redis"] == "disabled"
+
+
+@pytest.mark.parametrize(
+    ("environ", "failing"),
+    [
+        ({"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, {"database", "ingestion"}),
+        ({"REDIS_URL": "redis://127.0.0.1:1"}, {"redis"}),
+        ({"EVENTS_LOG": "/nowhere/events.jsonl"}, {"event_log", "ingestion"}),
+    ],
+    ids=["database", "redis", "event log"],
+)
+def test_health_is_503_and_names_what_is_failing(
+    world: dict[str, str], environ: dict[str, str], failing: set[str]
+) -> None:
+    checks = state(client_of(world, **environ))
+    assert {name for name, status in checks.items() if status == "failing"} == failing
+
+
+def test_health_leaks_no_address_or_path(world: dict[str, str]) -> None:
+    client = client_of(world, DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/none")
+    text = client.get(HEALTH).get_data(as_text=True)
+    assert "hunter2" not in text
+    assert "127.0.0.1" not in text
+
+
+@pytest.fixture
+def appended(world: dict[str, str]) -> Iterator[Path]:
+    """The event log, put back as it was afterwards."""
+    log = Path(world["EVENTS_LOG"])
+    before = log.stat().st_size
+    yield log
+    with log.open("r+b") as stream:
+        stream.truncate(before)
+
+
+@pytest.mark.parametrize(
+    ("age", "line_end", "status"),
+    [(5, "\n", "ok"), (600, "\n", "failing"), (600, "", "ok")],
+    ids=["a fresh line", "an old line", "a line still being written"],
+)
+def test_ingestion_lag_is_the_age_of_the_oldest_line_not_ingested(
+    client: FlaskClient, appended: Path, age: int, line_end: str, status: str
+) -> None:
+    with appended.open("a") as log:
+        log.write("not an event\n")
+        log.write(json.dumps({"ts": time.time() - age, "type": "A", "camera_id": "c"}) + line_end)
+    found = client.get(HEALTH).json["checks"]["ingestion"]
+    assert found["status"] == status
+    if line_end:
+        assert found["lag_seconds"] == pytest.approx(age, abs=2)
+
+
+def test_a_log_nobody_follows_is_failing(world: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    log.write_text("")
+    assert state(client_of(world, EVENTS_LOG=str(log)))["ingestion"] == "failing"
+
+
+def test_metrics_are_prometheus_text(client: FlaskClient) -> None:
+    client.get("/api/v1/cameras?force_domain=true")
+    text = client.get("/metrics").get_data(as_text=True)
+    assert 'canary_requests_total{arm="domain",endpoint="cameras.cameras",reason="forced"}' in text
