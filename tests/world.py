@@ -120,7 +120,7 @@ class World:
         """Store rows as a detector does; all have the columns of the first."""
         columns = sql.SQL(", ").join(map(sql.Identifier, rows[0]))
         statement = sql.SQL("INSERT INTO {} ({}) VALUES %s").format(sql.Identifier(table), columns)
-        values = [[Json(v) if isinstance(v, dict) else v for v in row.values()] for row in rows]
+        values = [[_adapt(row[column]) for column in rows[0]] for row in rows]
         with self._cursor() as cursor:
             execute_values(cursor, statement.as_string(cursor), values)
 
@@ -161,6 +161,10 @@ class World:
     def encoded(self, arm: str, endpoint: str, **arguments: Any) -> bytes:
         """What a client gets from `arm`, in bytes."""
         return CONTRACTS[endpoint].encode(ARMS[arm][endpoint](**arguments))
+
+
+def _adapt(value: Any) -> Any:
+    return Json(value) if isinstance(value, dict) else value
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.client import PubSub
 from redis.retry import Retry
 
-from detection_api.legacy.values import moment
+from detection_api.legacy.values import is_name, moment
 
 log = structlog.get_logger(__name__)
 
@@ -118,9 +118,10 @@ def parse(payload: bytes | str) -> Message | None:
         return None
     if not isinstance(message, dict) or message.get("type") != "stats":
         return None
-    camera_id, data = message.get("camera_id"), message.get("data")
+    camera_id: Any = message.get("camera_id")
+    data = message.get("data")
     timestamp = moment(message.get("timestamp"))
-    if not (isinstance(camera_id, str) and camera_id and isinstance(data, dict) and timestamp):
+    if not (is_name(camera_id) and isinstance(data, dict) and timestamp):
         return None
     return Message(camera_id, timestamp, data)
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 _YEAR_10000 = 253402300800
 """Epoch seconds of the first moment that `datetime` cannot hold."""
 
+_LONGEST_NAME = 255
+
 
 def finite(value: object) -> float | None:
     """`value` as a float; None where it is not a number, or not a finite one."""
@@ -30,6 +32,11 @@ def moment(epoch: object) -> datetime | None:
     if seconds is None or not 0 <= seconds < _YEAR_10000:
         return None
     return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def is_name(value: object) -> bool:
+    """Whether `value` can name a type or a camera: 1 to 255 characters of text."""
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME
 
 
 def utc_text(time: datetime) -> str:

@@ -1,0 +1,178 @@
+"""Carrying a log over: its totals, following it, and every kind of interruption."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from detection_api import schema
+from detection_api.clock import utc_now
+from detection_api.embedded import EmbeddedPostgres
+from detection_api.ingest.event_writer import LogBusyError
+from detection_api.ingest.events import Ingestion
+from tests.conftest import migrating_app
+from tests.ingest.support import (
+    append,
+    following,
+    hourly,
+    hourly_of_events,
+    line,
+    lines,
+    query,
+    read_to_end,
+    stored,
+    wait_until,
+)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "events.jsonl"
+
+
+def test_reading_to_the_end_says_what_there_was(database: str, log: Path) -> None:
+    append(log, lines(1, 2) + b"oops\n\n" + b"{}\n" * 9 + lines(3) + b"torn")
+    totals = read_to_end(database, log)
+    assert (totals.lines, totals.events, totals.malformed) == (14, 3, 10)
+    assert [shown.excerpt for shown in totals.shown] == ["oops", "{}", "{}", "{}", "{}"]
+    assert stored(database) == [1, 2, 3]
+
+
+def test_reading_again_adds_only_what_is_new(database: str, log: Path) -> None:
+    append(log, lines(1, 2) + line(3)[:20])
+    assert read_to_end(database, log).events == 2
+    assert read_to_end(database, log).events == 0
+    append(log, line(3)[20:] + lines(4))
+    assert read_to_end(database, log).events == 2
+    assert stored(database) == [1, 2, 3, 4]
+
+
+def test_two_logs_do_not_get_in_each_others_way(database: str, log: Path) -> None:
+    other = log.with_name("other.jsonl")
+    append(log, lines(1, 2))
+    append(other, lines(7))
+    read_to_end(database, log)
+    read_to_end(database, other)
+    append(log, lines(3))
+    read_to_end(database, log)
+    assert stored(database) == [1, 2, 7, 3]
+
+
+def test_a_log_has_its_checkpoint_from_the_start_under_its_absolute_path(
+    database: str, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.touch()
+    monkeypatch.chdir(log.parent)
+    read_to_end(database, Path(log.name))
+    status = log.stat()
+    assert query(database, 'SELECT log, device, inode, "offset" FROM ingest_checkpoints') == [
+        (str(log), status.st_dev, status.st_ino, 0)
+    ]
+
+
+def test_a_follower_carries_lines_over_soon_after_they_are_complete(
+    database: str, log: Path
+) -> None:
+    with following(database, log):
+        append(log, lines(1) + line(2)[:30])
+        wait_until(lambda: stored(database) == [1], seconds=5)
+        append(log, line(2)[30:])
+        wait_until(lambda: stored(database) == [1, 2], seconds=2)
+
+
+def test_a_follower_follows_rotation_and_truncation(database: str, log: Path) -> None:
+    with following(database, log):
+        append(log, lines(1))
+        wait_until(lambda: stored(database) == [1])
+        append(log, lines(2))
+        rotated = log.rename(log.with_name("events.jsonl.1"))
+        append(log, lines(4))
+        append(rotated, lines(3))
+        wait_until(lambda: stored(database) == [1, 2, 3, 4])
+        os.truncate(log, 0)
+        append(log, lines(5))
+        wait_until(lambda: stored(database) == [1, 2, 3, 4, 5])
+
+
+def test_a_follower_logs_malformed_lines_with_their_place(database: str, log: Path) -> None:
+    with capture_logs() as logs, following(database, log):
+        append(log, lines(1) + b"oops\n[]\n")
+        wait_until(lambda: any(entry["event"] == "malformed_lines" for entry in logs))
+    entry = next(entry for entry in logs if entry["event"] == "malformed_lines")
+    assert (entry["count"], entry["first_offset"]) == (2, len(line(1)))
+    assert entry["excerpt"] == "oops"
+    assert query(database, "SELECT lines, malformed FROM ingest_checkpoints") == [(3, 2)]
+
+
+def test_a_follower_makes_partitions_though_nothing_happens(database: str, log: Path) -> None:
+    month = utc_now().strftime("events_y%Ym%m")
+    query(database, f"DROP TABLE IF EXISTS {month}")
+    with following(database, log):
+        wait_until(lambda: query(database, "SELECT to_regclass(%s)", month) == [(month,)])
+
+
+def test_a_second_reader_of_a_log_is_refused(database: str, log: Path) -> None:
+    append(log, lines(1))
+    with Ingestion.open(database, log) as first:
+        with pytest.raises(LogBusyError, match="already being ingested"):
+            read_to_end(database, log)
+        first.step(utc_now())
+
+
+def test_a_second_follower_stands_by_and_takes_over(database: str, log: Path) -> None:
+    append(log, lines(1))
+    with capture_logs() as logs, ExitStack() as first:
+        first.enter_context(following(database, log))
+        wait_until(lambda: stored(database) == [1])
+        with following(database, log):
+            wait_until(lambda: any("already" in entry.get("error", "") for entry in logs))
+            first.close()
+            append(log, lines(2))
+            wait_until(lambda: stored(database) == [1, 2])
+
+
+def test_a_log_that_cannot_be_read_is_tried_again(database: str, log: Path) -> None:
+    log.mkdir()
+    with capture_logs() as logs, following(database, log):
+        wait_until(lambda: any("Is a directory" in entry.get("error", "") for entry in logs))
+        log.rmdir()
+        append(log, lines(1))
+        wait_until(lambda: stored(database) == [1])
+
+
+def test_connections_that_break_lose_and_double_nothing(database: str, log: Path) -> None:
+    with following(database, log):
+        for number in range(20):
+            append(log, lines(*range(number * 50, number * 50 + 50)))
+            query(
+                database,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'detection-api ingest events'",
+            )
+        wait_until(lambda: len(stored(database)) >= 1000)
+    assert stored(database) == list(range(1000))
+    assert hourly(database) == hourly_of_events(database)
+
+
+def test_a_follower_sits_out_a_server_that_is_away_and_logs_it_once(
+    tmp_path_factory: pytest.TempPathFactory, log: Path
+) -> None:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("away"))
+    url = server.start()
+    try:
+        schema.upgrade(migrating_app(url))
+        append(log, lines(1))
+        with capture_logs() as logs, following(url, log):
+            wait_until(lambda: stored(url) == [1])
+            server.stop()
+            append(log, lines(2))
+            wait_until(lambda: any(entry["event"] == "outage" for entry in logs))
+            append(log, lines(3))
+            server.start()
+            wait_until(lambda: any(entry["event"] == "outage_over" for entry in logs))
+            wait_until(lambda: stored(url) == [1, 2, 3])
+        assert [e["event"] for e in logs if "outage" in e["event"]] == ["outage", "outage_over"]
+    finally:
+        server.stop()

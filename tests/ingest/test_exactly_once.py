@@ -1,0 +1,47 @@
+"""The promise of ingestion: however it dies, every line is in the tables exactly once."""
+
+import random
+from pathlib import Path
+from threading import Event
+
+from tests.ingest.support import (
+    Command,
+    append,
+    hourly,
+    hourly_of_events,
+    line,
+    query,
+    stored,
+    wait_until,
+)
+
+KILLS = 50
+LINES = 100_000
+
+
+def test_a_follower_killed_fifty_times_carries_every_line_over_exactly_once(
+    database: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "events.jsonl"
+    moments = random.Random(20261123)
+    content = b"".join(line(number) for number in range(LINES))
+    pieces = sorted(moments.sample(range(1, len(content)), 2 * KILLS - 1))
+    cuts = iter(zip([0, *pieces], [*pieces, len(content)], strict=True))
+    pause = Event()
+    for _ in range(KILLS):
+        with Command("events", log, "--follow", DATABASE_URL=database) as follower:
+            for start, end in (next(cuts), next(cuts)):
+                append(log, content[start:end])
+                pause.wait(moments.uniform(0, 0.45))
+            follower.kill()
+    with Command("events", log, "--follow", DATABASE_URL=database) as follower:
+        wait_until(lambda: _offset(database) == len(content), seconds=30)
+        code, _ = follower.terminate()
+    assert code == 0
+    assert stored(database) == list(range(LINES))
+    assert hourly(database) == hourly_of_events(database)
+    assert query(database, "SELECT lines, malformed FROM ingest_checkpoints") == [(LINES, 0)]
+
+
+def _offset(url: str) -> int:
+    return query(url, 'SELECT "offset" FROM ingest_checkpoints')[0][0]

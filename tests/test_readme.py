@@ -1,0 +1,61 @@
+"""What the documents say exists, exists."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from detection_api.config import Settings
+
+ROOT = Path(__file__).parents[1]
+READMES = ("README.md", "README.zh-CN.md")
+VARIABLE = re.compile(r"^\| `([A-Z_<>]+)`", re.MULTILINE)
+OTHERS = {
+    "ENV_FILE",
+    "USE_DOMAIN_SERVICE",
+    "ROLLOUT_PERCENT",
+    "ROLLOUT_PERCENT_<ENDPOINT>",
+    "FORCE_DOMAIN",
+    "CANARY_STICKY",
+    "PORT",
+    "WEB_CONCURRENCY",
+    "THREADS",
+}
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_configuration_table_has_every_setting_and_no_other(name: str) -> None:
+    settings = {setting.metadata["variable"] for setting in fields(Settings)}
+    assert set(VARIABLE.findall((ROOT / name).read_text())) == settings | OTHERS
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_defaults_in_the_table_are_the_defaults(name: str) -> None:
+    rows = dict(
+        re.findall(r"^\| `([A-Z_]+)` \| `?([^|`]*)`? \|", (ROOT / name).read_text(), re.MULTILINE)
+    )
+    for setting in fields(Settings):
+        default = setting.metadata["default"]
+        if default:
+            assert rows[setting.metadata["variable"]].strip() == default
+
+
+def commands(name: str) -> list[str]:
+    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / name).read_text(), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def test_both_readmes_give_the_same_commands() -> None:
+    first, second = ([c.split("#")[0].strip() for c in commands(name)] for name in READMES)
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "document",
+    [*READMES, "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))],
+)
+def test_links_between_documents_lead_somewhere(document: str) -> None:
+    path = ROOT / document
+    for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+        assert (path.parent / link).exists(), link
