@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+import pytest
 
 from detection_api.clock import utc_now
 from detection_api.ingest import events
@@ -67,6 +68,16 @@ def hourly_of_events(url: str) -> dict[tuple[Any, ...], int]:
         " FROM events GROUP BY 1, 2, 3",
     )
     return {tuple(key): count for *key, count in rows}
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """The structured log lines of the test so far."""
+    return [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+
+
+def has_logged(caplog: pytest.LogCaptureFixture, event: str, text: str = "") -> bool:
+    """Whether there is a log line of this event with `text` in its error."""
+    return any(e["event"] == event and text in e.get("error", "") for e in logged(caplog))
 
 
 def read_to_end(url: str, log: Path, *, patience: int = 0) -> Totals:

@@ -4,10 +4,9 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from structlog.testing import capture_logs
 
 from detection_api.ingest.database import Outage, connect
-from tests.ingest.support import query
+from tests.ingest.support import logged, query
 
 
 def test_a_connection_says_who_it_is_and_keeps_time_in_utc(database: str) -> None:
@@ -24,16 +23,15 @@ def test_options_of_the_url_are_kept(database: str) -> None:
         assert cursor.fetchone() == ("1234kB",)
 
 
-def test_an_outage_is_logged_once_and_its_end_too() -> None:
+def test_an_outage_is_logged_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage("the database")
-    with capture_logs() as logs:
-        outage.over()
-        for _ in range(3):
-            outage.failed(OSError("gone"))
-        outage.over()
-        outage.over()
-        outage.failed(OSError("gone again"))
-    assert [(entry["event"], entry.get("error")) for entry in logs] == [
+    outage.over()
+    for _ in range(3):
+        outage.failed(OSError("gone"))
+    outage.over()
+    outage.over()
+    outage.failed(OSError("gone again"))
+    assert [(entry["event"], entry.get("error")) for entry in logged(caplog)] == [
         ("outage", "gone"),
         ("outage_over", None),
         ("outage", "gone again"),

@@ -1,13 +1,10 @@
 """`detection-api ingest`: commands that carry data into PostgreSQL."""
 
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
 import psycopg2
@@ -19,6 +16,7 @@ from detection_api.errors import ConfigurationError
 from detection_api.ingest import camera_statistics, cameras, events
 from detection_api.ingest.cameras import CameraFileError
 from detection_api.ingest.event_writer import LogBusyError
+from detection_api.signals import stop_on_signals
 
 FILE = click.Path(path_type=Path)
 
@@ -48,7 +46,7 @@ def ingest_events(path: Path, follow: bool) -> None:
     """
     settings = _settings()
     if follow:
-        with _stop_on_signals() as stop:
+        with stop_on_signals() as stop:
             events.follow(settings.database_url, path, stop)
     else:
         with _clear_errors():
@@ -69,7 +67,7 @@ def ingest_cameras(path: Path, follow: bool) -> None:
     """
     settings = _settings()
     if follow:
-        with _stop_on_signals() as stop:
+        with stop_on_signals() as stop:
             cameras.follow(settings.database_url, path, stop)
     else:
         with _clear_errors():
@@ -88,7 +86,7 @@ def ingest_stats() -> None:
     settings = _settings()
     if not settings.redis_url:
         raise click.ClickException("REDIS_URL is not set")
-    with _stop_on_signals() as stop:
+    with stop_on_signals() as stop:
         camera_statistics.follow(settings.database_url, settings.redis_url, stop)
 
 
@@ -110,24 +108,6 @@ def _clear_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
     except psycopg2.Error as error:
         raise click.ClickException(f"PostgreSQL: {' '.join(str(error).split())}") from error
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; a second signal ends the process at once."""
-    stop = threading.Event()
-
-    def request(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        # The interrupted code may hold the event's lock, so another thread has to take it.
-        threading.Thread(target=stop.set).start()
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _read_to_end(database_url: str, path: Path) -> None:

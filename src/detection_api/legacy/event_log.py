@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TypeGuard
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -17,8 +17,6 @@ BLOCK = 256 * 1024
 
 MAX_LINE = 1 << 20
 """A longer line, in bytes, is malformed."""
-MAX_NAME = 255
-"""A type or camera id of more characters is malformed: no client could ask for it."""
 
 _INT64 = range(-(2**63), 2**63)
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -77,17 +75,13 @@ def _event(entry: dict[str, Any]) -> LoggedEvent | None:
     track_id, evidence = entry.get("track_id"), entry.get("evidence")
     if (
         timestamp is None
-        or not _is_name(kind)
-        or not _is_name(camera_id)
+        or not is_name(kind)
+        or not is_name(camera_id)
         or not (track_id is None or _is_int64(track_id))
         or not (evidence is None or isinstance(evidence, dict))
     ):
         return None
     return LoggedEvent(float(entry["ts"]), timestamp, kind, camera_id, track_id, evidence or {})
-
-
-def _is_name(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= MAX_NAME
 
 
 def _is_int64(value: object) -> bool:

@@ -118,8 +118,7 @@ def parse(payload: bytes | str) -> Message | None:
         return None
     if not isinstance(message, dict) or message.get("type") != "stats":
         return None
-    camera_id: Any = message.get("camera_id")
-    data = message.get("data")
+    camera_id, data = message.get("camera_id"), message.get("data")
     timestamp = moment(message.get("timestamp"))
     if not (is_name(camera_id) and isinstance(data, dict) and timestamp):
         return None

@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime
+from typing import TypeGuard
 
 _YEAR_10000 = 253402300800
 """Epoch seconds of the first moment that `datetime` cannot hold."""
@@ -34,7 +35,7 @@ def moment(epoch: object) -> datetime | None:
     return datetime.fromtimestamp(seconds, tz=UTC)
 
 
-def is_name(value: object) -> bool:
+def is_name(value: object) -> TypeGuard[str]:
     """Whether `value` can name a type or a camera: 1 to 255 characters of text."""
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME
 
