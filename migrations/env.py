@@ -22,7 +22,10 @@ LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('detection-api mig
 
 with current_app.extensions["migrate"].db.engine.connect() as connection:
     context.configure(
-        connection=connection, target_metadata=Base.metadata, include_name=include_name
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_name=include_name,
+        compare_server_default=True,
     )
     with context.begin_transaction():
         # Two hosts deployed at once: the second waits, then finds nothing left to do.

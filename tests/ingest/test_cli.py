@@ -1,8 +1,11 @@
 """The commands, as an operator runs them."""
 
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 import pytest
@@ -140,18 +143,50 @@ def test_a_second_reader_is_refused_while_a_follower_runs(
     assert result.stderr == f"Error: {log} is already being ingested by another process\n"
 
 
-def test_a_camera_follower_ends_cleanly_on_a_signal(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_following_ends_with_a_signal_and_puts_the_handlers_back(
+    run: Callable[..., Result], database: str, log: Path, number: int
+) -> None:
+    append(log, lines(1))
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with _signalled(number, lambda: stored(database) == [1]):
+        assert run("events", log, "--follow").exit_code == 0
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_cameras_are_followed_until_a_signal(
+    run: Callable[..., Result], database: str, tmp_path: Path
+) -> None:
     file = tmp_path / "cameras.yaml"
     file.write_text("cameras: [{id: cam0}]")
-    with Command("cameras", file, "--follow", DATABASE_URL=database) as follower:
-        wait_until(lambda: query(database, "SELECT id FROM cameras") == [("cam0",)])
-        assert follower.terminate()[0] == 0
+    with _signalled(signal.SIGTERM, lambda: query(database, "SELECT id FROM cameras") != []):
+        assert run("cameras", file, "--follow").exit_code == 0
 
 
-def test_statistics_end_cleanly_on_a_signal(database: str, valkey: EmbeddedValkey) -> None:
-    with Command("stats", DATABASE_URL=database, REDIS_URL=valkey.url) as follower:
-        wait_until(lambda: _subscribers(valkey.url) == 1)
-        assert follower.terminate()[0] == 0
+def test_statistics_are_carried_over_until_a_signal(
+    run: Callable[..., Result], valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", valkey.url)
+    with _signalled(signal.SIGTERM, lambda: _subscribers(valkey.url) == 1):
+        assert run("stats").exit_code == 0
+
+
+@contextmanager
+def _signalled(number: int, when: Callable[[], bool]) -> Iterator[None]:
+    """Send this process a signal, once `when`, as long as it is handled."""
+    unhandled = signal.getsignal(number)
+
+    def send() -> None:
+        try:
+            wait_until(when)
+        finally:
+            if signal.getsignal(number) != unhandled:
+                os.kill(os.getpid(), number)
+
+    thread = Thread(target=send)
+    thread.start()
+    yield
+    thread.join()
 
 
 def _subscribers(url: str) -> int:

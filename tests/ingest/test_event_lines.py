@@ -2,7 +2,7 @@
 
 import math
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 import pytest
@@ -153,7 +153,7 @@ _odd = st.dictionaries(
 _fields = st.builds(lambda good, odd: good | odd, _good, _odd)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

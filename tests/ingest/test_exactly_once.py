@@ -44,4 +44,5 @@ def test_a_follower_killed_fifty_times_carries_every_line_over_exactly_once(
 
 
 def _offset(url: str) -> int:
-    return query(url, 'SELECT "offset" FROM ingest_checkpoints')[0][0]
+    ((offset,),) = query(url, 'SELECT "offset" FROM ingest_checkpoints')
+    return int(offset)

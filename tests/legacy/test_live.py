@@ -2,12 +2,12 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -44,7 +44,7 @@ os._exit(0)
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedValkey]:
-    """A server that the test may stop; it is running."""
+    """A server of the test's own, which it may stop."""
     server = EmbeddedValkey(tmp_path)
     server.start()
     yield server
@@ -52,20 +52,164 @@ def server(tmp_path: Path) -> Iterator[EmbeddedValkey]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that does not answer is given up within half a second, and retried as soon."""
+def statistics(server: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveStatistics]:
+    """Subscribed to `server`; they give up a server, and try again, within half a second."""
     monkeypatch.setattr(live, "SILENCE", 0.1)
     monkeypatch.setattr(live, "PATIENCE", 0.4)
     monkeypatch.setattr(live, "LONGEST_BACKOFF", 0.2)
-
-
-@pytest.fixture
-def statistics(valkey_url: str, impatient: None) -> Iterator[LiveStatistics]:
-    """Statistics that are subscribed to the server."""
-    statistics = LiveStatistics(valkey_url)
+    statistics = LiveStatistics(server.url)
     statistics.start()
     assert statistics.subscribed.wait(10)
     yield statistics
     statistics.stop()
-"""
-"""
+
+
+def publish(server: EmbeddedValkey, persons: int, *, camera_id: str = "cam0", at: int = 0) -> None:
+    message = {
+        "type": "stats",
+        "camera_id": camera_id,
+        "timestamp": NOW.timestamp() + at,
+        "data": {"persons": persons},
+    }
+    publish_raw(server, msgspec.json.encode(message))
+
+
+def publish_raw(server: EmbeddedValkey, payload: bytes) -> None:
+    with redis.Redis.from_url(server.url) as client:
+        client.publish(CHANNEL, payload)
+
+
+def persons(statistics: LiveStatistics, camera_id: str = "cam0") -> int | None:
+    message = statistics.latest(camera_id)
+    return None if message is None else message.data["persons"]
+
+
+def test_the_latest_message_of_each_camera_is_kept(
+    server: EmbeddedValkey, statistics: LiveStatistics
+) -> None:
+    publish(server, 1, at=1)
+    publish(server, 2, at=0)
+    publish(server, 3, camera_id="区域")
+    publish(server, 4, camera_id="last")
+    wait_until(lambda: persons(statistics, "last") == 4)
+    assert (persons(statistics, "cam0"), persons(statistics, "区域")) == (1, 3)
+    assert statistics.latest("cam1") is None
+
+
+def test_a_malformed_message_does_not_end_the_subscription(
+    server: EmbeddedValkey, statistics: LiveStatistics
+) -> None:
+    publish_raw(server, b"\xff")
+    publish(server, 1)
+    wait_until(lambda: persons(statistics) == 1)
+
+
+def test_the_first_use_subscribes(server: EmbeddedValkey) -> None:
+    statistics = LiveStatistics(server.url)
+    assert not statistics.subscribed.is_set()
+    assert statistics.latest("cam0") is None
+    assert statistics.subscribed.wait(10)
+    statistics.stop()
+
+
+def test_simultaneous_first_uses_subscribe_once(server: EmbeddedValkey) -> None:
+    statistics = LiveStatistics(server.url)
+    users = [threading.Thread(target=statistics.latest, args=["cam0"]) for _ in range(16)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert statistics.subscribed.wait(10)
+    assert subscribers(server) == 1
+    statistics.stop()
+
+
+def subscribers(server: EmbeddedValkey) -> int:
+    with redis.Redis.from_url(server.url) as client:
+        ((_, count),) = client.pubsub_numsub(CHANNEL)
+    return int(count)
+
+
+def test_stopping_ends_the_subscription_for_good(
+    server: EmbeddedValkey, statistics: LiveStatistics
+) -> None:
+    statistics.stop()
+    wait_until(lambda: subscribers(server) == 0)
+    statistics.latest("cam0")
+    assert subscribers(server) == 0
+
+
+def test_statistics_outlive_an_outage_and_go_on_after_it(
+    server: EmbeddedValkey, statistics: LiveStatistics, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(server, 1)
+    wait_until(lambda: persons(statistics) == 1)
+    port = urlsplit(server.url).port
+    server.stop()
+    wait_until(lambda: not statistics.subscribed.is_set())
+    assert persons(statistics) == 1
+    assert "live_statistics_lost" in caplog.text
+    server.start(port)
+    assert statistics.subscribed.wait(10)
+    publish(server, 2)
+    wait_until(lambda: persons(statistics) == 2)
+
+
+def test_a_server_that_stopped_answering_is_left_and_found_again(
+    server: EmbeddedValkey, statistics: LiveStatistics
+) -> None:
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: not statistics.subscribed.is_set())
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert statistics.subscribed.wait(10)
+    publish(server, 1)
+    wait_until(lambda: persons(statistics) == 1)
+
+
+def test_a_silent_server_that_answers_is_kept(
+    server: EmbeddedValkey, statistics: LiveStatistics, caplog: pytest.LogCaptureFixture
+) -> None:
+    wait_until(lambda: pings(server) > 2)
+    assert statistics.subscribed.is_set()
+    assert "live_statistics_lost" not in caplog.text
+
+
+def pings(server: EmbeddedValkey) -> int:
+    with redis.Redis.from_url(server.url) as client:
+        return int(client.info("commandstats").get("cmdstat_ping", {"calls": 0})["calls"])
+
+
+def test_a_server_that_comes_late_is_found(server: EmbeddedValkey) -> None:
+    port = urlsplit(server.url).port
+    server.stop()
+    late = LiveStatistics(f"redis://127.0.0.1:{port}")
+    assert late.latest("cam0") is None
+    server.start(port)
+    assert late.subscribed.wait(10)
+    late.stop()
+
+
+def test_without_a_server_there_are_no_statistics_and_no_thread() -> None:
+    before = threading.active_count()
+    assert LiveStatistics("").latest("cam0") is None
+    assert threading.active_count() == before
+
+
+def test_a_url_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="scheme"):
+        LiveStatistics("not a url")
+
+
+def test_a_forked_process_subscribes_for_itself(server: EmbeddedValkey) -> None:
+    processes = subprocess.Popen(
+        [sys.executable, "-c", FORK, server.url], stdout=subprocess.PIPE, text=True
+    )
+    with processes:
+        assert processes.stdout is not None
+        assert [processes.stdout.readline() for _ in range(2)] == ["subscribed\n"] * 2
+        assert subscribers(server) == 2
+        publish(server, 7)
+        assert processes.communicate(timeout=10)[0] == "7\n7\n"
+    assert processes.returncode == 0
