@@ -1,15 +1,25 @@
 """The migrations: they make what the models declare, and can be taken back."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import date
-from threading import Thread
 
 import flask_migrate
 import psycopg2
 
 from detection_api import partitions, schema
 from tests.conftest import migrating_app
+from tests.ingest.support import query, wait_until
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('detection-api migrations', 0))"
+UPGRADE = """
+import sys
+from detection_api import schema
+from tests.conftest import migrating_app
+schema.upgrade(migrating_app(sys.argv[1]))
+"""
 
 
 def _tables(url: str) -> set[str]:
@@ -39,17 +49,14 @@ def test_upgrade_downgrade_and_upgrade_again_run_clean(new_database: Callable[[s
     assert _tables(url) == upgraded
 
 
-def test_two_hosts_that_upgrade_at_once_both_succeed(new_database: Callable[[str], str]) -> None:
+def test_a_host_waits_while_another_one_migrates(new_database: Callable[[str], str]) -> None:
     url = new_database("two_hosts")
-    succeeded = []
-
-    def upgrade() -> None:
-        schema.upgrade(migrating_app(url))
-        succeeded.append(True)
-
-    hosts = [Thread(target=upgrade) for _ in range(2)]
-    for host in hosts:
-        host.start()
-    for host in hosts:
-        host.join()
-    assert succeeded == [True, True]
+    waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
+        cursor.execute(LOCK)
+        host = subprocess.Popen([sys.executable, "-c", UPGRADE, url])
+        wait_until(lambda: query(url, waiting) != [])
+        assert "events" not in _tables(url)
+        other.commit()
+        assert host.wait(timeout=60) == 0
+    assert "events" in _tables(url)

@@ -42,7 +42,7 @@ def test_defaults_in_the_table_are_the_defaults(name: str) -> None:
 
 
 def commands(name: str) -> list[str]:
-    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / name).read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```\w*\n(.*?)^```", (ROOT / name).read_text(), re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines()]
 
 

@@ -5,8 +5,10 @@ from flask import Flask
 from flask.cli import FlaskGroup, NoAppException
 
 from detection_api import create_app
+from detection_api.demo.cli import demo
 from detection_api.errors import ConfigurationError
 from detection_api.ingest.cli import ingest
+from detection_api.up import up
 
 
 def _create_app() -> Flask:
@@ -21,4 +23,6 @@ def main() -> None:
     """Detection records, violations, statistics and cameras, behind a canary."""
 
 
+main.add_command(up)
 main.add_command(ingest)
+main.add_command(demo)

@@ -17,14 +17,14 @@ import click
 
 from detection_api import create_app, schema
 from detection_api.clock import utc_now
-from detection_api.config import read_environ
-from detection_api.demo.history import is_empty, write_history
+from detection_api.config import Settings, read_environ
+from detection_api.demo import history
+from detection_api.demo.world import World
 from detection_api.place import Place, UpError, claimed, free_port
 from detection_api.signals import stop_on_signals
 from detection_api.supervisor import LOOK_INTERVAL, Child, Program, Supervisor
 
 COMMAND = str(Path(sys.executable).parent / "detection-api")
-SEED = 1
 READY_WITHIN = 60
 """Seconds that gunicorn has to answer for the first time."""
 
@@ -79,12 +79,12 @@ def _run(instance: Path, stop: threading.Event, stack: ExitStack) -> None:
     place = Place(instance, free_port(inherited.get("PORT") or "8000"))
     stack.enter_context(claimed(place))
     environ = _start_servers(place, inherited, stack)
-    _prepare_data(environ, demo="EVENTS_LOG" not in inherited)
+    demo = _prepare_data(environ, demo=not inherited.get("EVENTS_LOG"))
     supervisor = Supervisor(environ, place.logs, lambda line: click.echo(line, err=True))
     stack.callback(supervisor.stop)
     stack.callback(click.echo, "Stopping ...")
     web = supervisor.start(_gunicorn(place))
-    for program in _followers(environ, demo="EVENTS_LOG" not in inherited):
+    for program in _followers(environ, demo=demo):
         supervisor.start(program)
     _await_ready(place, web, stop)
     click.echo(
@@ -142,16 +142,17 @@ def _step(what: str) -> Iterator[None]:
     click.echo(f"{time.monotonic() - started:.1f} s")
 
 
-def _prepare_data(environ: Mapping[str, str], *, demo: bool) -> None:
-    """Bring the schema up to date and, at the first start, write the demo's history."""
+def _prepare_data(environ: Mapping[str, str], *, demo: bool) -> bool:
+    """Bring the schema up to date and the data in; whether the demo factory is to go on."""
+    settings = Settings.from_environ({**environ, "LOG_LEVEL": "WARNING"})
     with _step("Migrating the database"):
         schema.upgrade(create_app({**environ, "LOG_LEVEL": "WARNING"}))
-    log, cameras = Path(environ["EVENTS_LOG"]), Path(environ["CAMERAS_FILE"])
-    if demo and is_empty(environ["DATABASE_URL"], log):
-        with _step("Writing seven days of demo history"):
-            write_history(environ["DATABASE_URL"], log, cameras, utc_now(), SEED)
-    _carry_over(environ, "events", log)
-    _carry_over(environ, "cameras", cameras)
+    if demo:
+        with _step("Writing seven days of the demo factory, where they are missing"):
+            demo = history.write(World(), settings, utc_now())
+    _carry_over(environ, "events", settings.events_log)
+    _carry_over(environ, "cameras", settings.cameras_file)
+    return demo
 
 
 def _carry_over(environ: Mapping[str, str], what: str, path: Path) -> None:

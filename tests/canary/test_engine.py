@@ -116,6 +116,7 @@ def test_a_failing_legacy_does_not_expose_the_client_to_the_domain() -> None:
     """Whoever is not in the rollout stays out of it, whatever happens to legacy."""
     served = serve(never, raising(RuntimeError("down")), percent=0)
     assert said(served) == (None, Reason.OUTAGE, Cause.ERROR, None)
+    assert [o.arm for o in served.observations] == [Arm.LEGACY], "legacy runs once"
 
 
 def test_legacys_answer_is_sent_as_it_is_and_its_violation_kept() -> None:

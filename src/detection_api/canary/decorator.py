@@ -92,7 +92,7 @@ class _Runtime:
     def _state(self, endpoint: str) -> RolloutState:
         try:
             return self._store.read(endpoint)
-        except Exception:
+        except Exception:  # the canary's own fault must not become the client's
             log.exception("canary_fault", operation="read_state", endpoint=endpoint)
             metrics.FAULTS.labels("read_state").inc()
             return RolloutState(endpoint=endpoint)
@@ -183,7 +183,7 @@ def _account(endpoint: str, served: Served) -> None:
         metrics.count(endpoint, served)
         for observation in served.observations:
             _log_failure(endpoint, observation)
-    except Exception:
+    except Exception:  # the canary's own fault must not become the client's
         log.exception("canary_fault", operation="account", endpoint=endpoint)
         metrics.FAULTS.labels("account").inc()
 

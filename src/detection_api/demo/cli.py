@@ -1,0 +1,85 @@
+"""`detection-api demo`: a factory to try the API on."""
+
+import signal
+import threading
+
+import click
+import psycopg2
+
+from detection_api import logs
+from detection_api.clock import utc_now
+from detection_api.config import Settings, read_environ
+from detection_api.demo import detector, history
+from detection_api.demo.world import DEFAULT_SEED, World
+from detection_api.errors import ConfigurationError
+
+SEED = click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Which factory it is.")
+
+
+@click.group()
+def demo() -> None:
+    """Simulate a factory with two cameras: its last seven days, and what happens now.
+
+    Written as real detectors do: lines to EVENTS_LOG, rows to DATABASE_URL, messages to
+    REDIS_URL. Never beside data that something else wrote. `detection-api up` does all of it.
+    """
+
+
+@demo.command("history")
+@SEED
+def write_history(seed: int) -> None:
+    """Write the last seven days, where there is nothing yet.
+
+    \b
+    Example:
+      detection-api demo history --seed 7
+    """
+    _write_history(World(seed), _settings())
+
+
+@demo.command("detect")
+@SEED
+def detect(seed: int) -> None:
+    """Go on from now, until SIGTERM or Ctrl-C; the history first where there is none.
+
+    \b
+    Example:
+      detection-api demo detect --seed 7
+    """
+    world, settings = World(seed), _settings()
+    _write_history(world, settings)
+    detector.detect(world, settings, _stop_on_signals())
+
+
+def _settings() -> Settings:
+    try:
+        settings = Settings.from_environ(read_environ())
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+    logs.configure(settings.log_level)
+    return settings
+
+
+def _write_history(world: World, settings: Settings) -> None:
+    try:
+        simulated = history.write(world, settings, utc_now())
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    except psycopg2.Error as error:
+        raise click.ClickException(f"PostgreSQL: {' '.join(str(error).split())}") from error
+    if not simulated:
+        raise click.ClickException("the database or the event log holds data of somebody else")
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set; a thread waits for them, so nothing is interrupted."""
+    stop = threading.Event()
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def wait() -> None:
+        signal.sigwait(signals)
+        stop.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return stop
