@@ -1,7 +1,8 @@
 """How gunicorn serves the application; the README's table has the variables it reads.
 
-There is no preloading: each worker makes its own application, so that a HUP, after which all
-workers are new, makes them read the environment and the env file anew.
+They are the environment's alone: the env file is for the application, which reads it anew after
+a HUP. Nothing of the application is loaded here or before workers are forked, so that a HUP,
+after which all workers are new, gets both new code and new settings.
 """
 
 import os
@@ -13,20 +14,32 @@ METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "gthread"
+worker_class = "gthread"  # a worker waits for PostgreSQL most of the time
 threads = int(os.environ.get("THREADS", "4"))
 graceful_timeout = 30
+keepalive = 5  # seconds that a connection waits for its client's next request
 accesslog = None  # the application logs each request itself, with its arm and reason
+control_socket_disable = True  # it is one file in the home folder for all instances
 
-# Workers count into files of a folder that they share. prometheus-client looks for its name
-# when it is imported, so it must be set before.
-if METRICS not in os.environ:
+
+def on_starting(_server: Any) -> None:
+    """Have workers count into files of a folder that they share, and no earlier master used.
+
+    Its name must be known when prometheus-client is imported, which only workers do.
+    """
     os.environ[METRICS] = tempfile.mkdtemp(prefix="detection-api-metrics-")
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Subscribe to live statistics now, so that legacy's first answer has some."""
+    from detection_api.legacy.sources import sources  # noqa: PLC0415 - only workers load it
+
+    sources.live.start()
 
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Forget the gauges of a worker that has ended; its counts are kept."""
-    from prometheus_client import multiprocess  # noqa: PLC0415 - see above
+    from prometheus_client import multiprocess  # noqa: PLC0415 - see on_starting
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 

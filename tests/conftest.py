@@ -28,6 +28,11 @@ def migrating_app(url: str) -> Flask:
     return app
 
 
+def upgrade(url: str) -> None:
+    """Migrate the database at `url` to the newest revision."""
+    schema.upgrade(migrating_app(url))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _structured_logs() -> None:
     """Log as the application does, so that tests can read what an operator would."""
@@ -71,7 +76,7 @@ def new_database(postgres: EmbeddedPostgres) -> Callable[[str], str]:
 def database_url(new_database: Callable[[str], str]) -> str:
     """A database for the whole run, migrated to the newest revision; its libpq URL."""
     url = new_database("detection_api")
-    schema.upgrade(migrating_app(url))
+    upgrade(url)
     return url
 
 

@@ -9,16 +9,15 @@ from datetime import date
 import flask_migrate
 import psycopg2
 
-from detection_api import partitions, schema
-from tests.conftest import migrating_app
+from detection_api import partitions
+from tests.conftest import migrating_app, upgrade
 from tests.ingest.support import query, wait_until
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('detection-api migrations', 0))"
 UPGRADE = """
 import sys
-from detection_api import schema
-from tests.conftest import migrating_app
-schema.upgrade(migrating_app(sys.argv[1]))
+from tests.conftest import upgrade
+upgrade(sys.argv[1])
 """
 
 
@@ -39,13 +38,12 @@ def test_models_and_migrations_declare_the_same_tables(database_url: str) -> Non
 
 def test_upgrade_downgrade_and_upgrade_again_run_clean(new_database: Callable[[str], str]) -> None:
     url = new_database("there_and_back")
-    app = migrating_app(url)
-    schema.upgrade(app)
+    upgrade(url)
     upgraded = _tables(url)
-    with app.app_context():
+    with migrating_app(url).app_context():
         flask_migrate.downgrade(revision="base")
     assert _tables(url) == {"alembic_version"}
-    schema.upgrade(app)
+    upgrade(url)
     assert _tables(url) == upgraded
 
 

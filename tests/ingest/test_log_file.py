@@ -1,5 +1,6 @@
 """One file of a log: whole lines only, in bounded memory, known again under another name."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,19 @@ def test_a_file_that_was_begun_anew_in_place_is_truncated(
     path.write_bytes(content)
     assert file.is_truncated()
     assert not file.holds(position)
+
+
+def test_a_file_that_lost_its_end_is_truncated_but_known_again(path: Path, file: LogFile) -> None:
+    append(path, b"one\ntwo\n" * HEAD)
+    file.read()
+    position = file.position
+    os.truncate(path, 2 * HEAD)
+    assert file.is_truncated()
+    assert file.holds(position)
+    file.seek(position)
+    assert file.read() is None
+    append(path, b"three\n")
+    assert file.read() == Chunk(2 * HEAD, 6, b"three\n")
 
 
 def test_a_position_at_the_start_is_only_in_the_very_same_file(path: Path, file: LogFile) -> None:

@@ -1,8 +1,5 @@
 """`detection-api demo`: a factory to try the API on."""
 
-import signal
-import threading
-
 import click
 import psycopg2
 
@@ -12,6 +9,7 @@ from detection_api.config import Settings, read_environ
 from detection_api.demo import detector, history
 from detection_api.demo.world import DEFAULT_SEED, World
 from detection_api.errors import ConfigurationError
+from detection_api.signals import stop_on_signals
 
 SEED = click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Which factory it is.")
 
@@ -48,7 +46,8 @@ def detect(seed: int) -> None:
     """
     world, settings = World(seed), _settings()
     _write_history(world, settings)
-    detector.detect(world, settings, _stop_on_signals())
+    with stop_on_signals() as stop:
+        detector.detect(world, settings, stop)
 
 
 def _settings() -> Settings:
@@ -69,17 +68,3 @@ def _write_history(world: World, settings: Settings) -> None:
         raise click.ClickException(f"PostgreSQL: {' '.join(str(error).split())}") from error
     if not simulated:
         raise click.ClickException("the database or the event log holds data of somebody else")
-
-
-def _stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set; a thread waits for them, so nothing is interrupted."""
-    stop = threading.Event()
-    signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-
-    def wait() -> None:
-        signal.sigwait(signals)
-        stop.set()
-
-    threading.Thread(target=wait, daemon=True).start()
-    return stop

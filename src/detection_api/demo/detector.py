@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import psycopg2
 import redis
+import structlog
 from psycopg2 import extensions
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -21,7 +22,8 @@ from redis.retry import Retry
 from detection_api.config import Settings
 from detection_api.demo import tables
 from detection_api.demo.world import CAMERAS, World
-from detection_api.ingest.database import Outage, connect
+
+log = structlog.get_logger(__name__)
 
 CHANNEL = "hbd:stats"
 LOG_INTERVAL = 0.5
@@ -30,6 +32,8 @@ RECORD_INTERVAL = 5
 """Seconds, all three."""
 REDIS_TIMEOUT = 2.0
 """Seconds."""
+STATEMENT_TIMEOUT_MS = 2000
+"""Whoever holds a lock on the tables must not hold up the detector's end."""
 
 Write = Callable[[float, float], None]
 """Writes what the world saw in (since, until], in epoch seconds."""
@@ -39,10 +43,10 @@ Loop = tuple[Write, type[Exception], float]
 
 def detect(world: World, settings: Settings, stop: threading.Event) -> None:
     """Go on until `stop`, sitting out every outage of PostgreSQL, Redis and the disk."""
-    log = EventLog(world, settings.events_log)
+    event_log = EventLog(world, settings.events_log)
     rows = Tables(world, settings.database_url)
     loops: list[Loop] = [
-        (log.append, OSError, LOG_INTERVAL),
+        (event_log.append, OSError, LOG_INTERVAL),
         (rows.insert, psycopg2.Error, RECORD_INTERVAL),
     ]
     if settings.redis_url:
@@ -58,16 +62,20 @@ def detect(world: World, settings: Settings, stop: threading.Event) -> None:
 
 def _keep(write: Write, expected: type[Exception], interval: float, stop: threading.Event) -> None:
     """Have `write` cover time as it passes; after an `expected` error the same period again."""
-    outage = Outage(f"demo {write.__qualname__}")
     since = time.time()
+    failures = 0
     while not stop.wait(interval):
         until = max(since, time.time())
         try:
             write(since, until)
         except expected as error:
-            stop.wait(outage.failed(error))
+            if failures == 0:
+                log.warning("outage", what=write.__qualname__, error=str(error).strip())
+            failures += 1
         else:
-            outage.over()
+            if failures:
+                log.info("outage_over", what=write.__qualname__, failures=failures)
+            failures = 0
             since = until
 
 
@@ -117,8 +125,10 @@ class Tables:
         records = self._world.records(since, until, every=RECORD_INTERVAL)
         violations = self._world.violations(since, until)
         if self._connection is None:
-            self._connection = connect(self._url, "detection-api demo detector")
+            self._connection = tables.connect(self._url)
         try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("SET statement_timeout = %s", [STATEMENT_TIMEOUT_MS])
             tables.insert(self._connection, records, violations)
         except psycopg2.Error:
             self._connection.close()

@@ -19,7 +19,6 @@ from detection_api.config import Settings
 from detection_api.demo import tables
 from detection_api.demo.visits import Event, EventType
 from detection_api.demo.world import CAMERAS, World
-from detection_api.ingest.database import connect
 from detection_api.partitions import TABLES, create, month_of
 
 log = structlog.get_logger(__name__)
@@ -53,6 +52,8 @@ _OLDEST_VIOLATION = (
     "SELECT coalesce(snapshot_path, '') FROM violation_events ORDER BY timestamp, id LIMIT 1"
 )
 _HAS_RECORDS = "SELECT EXISTS (SELECT FROM detection_records)"
+# Held until the connection is closed; a second history waits, and then finds the first one.
+_ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtextextended('detection-api demo history', 0))"
 # Ids are not given back by a history that was rolled back, and violation 1 is to exist.
 _RESTART_IDS = (
     "SELECT setval(pg_get_serial_sequence('detection_records', 'id'), 1, false),"
@@ -76,7 +77,9 @@ def write(world: World, settings: Settings, now: datetime) -> bool:
 
     Otherwise nothing is written. Raises OSError and psycopg2's errors.
     """
-    with closing(connect(settings.database_url, "detection-api demo history")) as connection:
+    with closing(tables.connect(settings.database_url)) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(_ONE_AT_A_TIME)
         of_log, of_tables = _origin_of_log(settings.events_log), _origin_of_tables(connection)
         if Origin.FOREIGN in (of_log, of_tables):
             log.warning("demo_refused", event_log=of_log.value, tables=of_tables.value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import psycopg2
 from psycopg2 import extensions
 from psycopg2.extras import Json, execute_values
 
@@ -17,6 +18,18 @@ _INSERT_VIOLATIONS = (
     " status, snapshot_path, bbox, handled_at, handled_by, notes, created_at, updated_at)"
     " VALUES %s"
 )
+
+CONNECT_TIMEOUT = 5
+"""Seconds."""
+
+
+def connect(url: str) -> extensions.connection:
+    """A connection to the libpq URL `url`, with transactions only where they are asked for."""
+    connection = psycopg2.connect(
+        url, application_name="detection-api demo", connect_timeout=CONNECT_TIMEOUT
+    )
+    connection.autocommit = True
+    return connection
 
 
 def insert(

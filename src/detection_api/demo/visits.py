@@ -16,7 +16,7 @@ LONGEST = 120.0
 ENOUGH_WASHING = 20.0
 """Seconds."""
 SELDOM, SOMETIMES = 0.03, 0.1
-"""Shares of events and of violations that lack something."""
+"""Shares of events and records, and of violations, that lack something."""
 
 
 class EventType(StrEnum):

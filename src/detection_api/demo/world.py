@@ -16,7 +16,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from detection_api.demo.rota import visits_per_minute
-from detection_api.demo.visits import LONGEST, Event, EventType, Violation, Visit, simulate_visit
+from detection_api.demo.visits import (
+    LONGEST,
+    SELDOM,
+    Event,
+    EventType,
+    Violation,
+    Visit,
+    simulate_visit,
+)
 
 CAMERAS = {"cam0": 25.0, "vid1": 12.5}
 """Frames a second of each camera."""
@@ -25,8 +33,6 @@ MINUTE = 60
 """Seconds."""
 SELF_CHECK_INTERVAL = 1800
 """Seconds; so there are events even in the quietest night."""
-SELDOM = 0.02
-"""Share of records in which the detector did not know a figure."""
 MALFORMED_SHARE = 1 / 800
 """Share of minutes in which a detector writes something that is no event."""
 

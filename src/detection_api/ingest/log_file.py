@@ -91,19 +91,18 @@ class LogFile:
         return Position(*self.identity, _digest(self._head), self.offset)
 
     def holds(self, position: Position) -> bool:
-        """Whether `position` is in this file, or in the file that this one is a copy of."""
+        """Whether `position` is in this file, or in the one that this is a copy of, by its head."""
         if position.offset == 0:
             return self.identity == (position.device, position.inode)
-        head = self._pread(min(HEAD, position.offset), 0)
-        return self.size >= position.offset and _digest(head) == position.head
+        return _digest(self._pread(min(HEAD, position.offset), 0)) == position.head
 
     def seek(self, position: Position) -> None:
-        """Go on reading from `position`, which this file holds."""
-        self.offset = position.offset
+        """Go on reading from `position`, which this file holds, or its end where that is gone."""
+        self.offset = min(position.offset, self.size)
         self._head = self._pread(min(HEAD, position.offset), 0)
 
     def is_truncated(self) -> bool:
-        """Whether what was read is no longer what the file holds: it was begun anew in place."""
+        """Whether what was read is gone, all of it or the end."""
         return self.size < self.offset or self._pread(len(self._head), 0) != self._head
 
     def read(self) -> Chunk | None:

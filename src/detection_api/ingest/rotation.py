@@ -18,17 +18,20 @@ def unread_files(path: Path, position: Position, since_ns: float) -> list[LogFil
 
     The first is the file that has `position`, renamed or copied since, and reads on from there.
     Where it is gone, files beside the log that were last written to after `since_ns`
-    (nanoseconds since 1970) come instead, and the loss is logged.
+    (nanoseconds since 1970) come instead. Where it lost its end, as by a power failure, it is read
+    on from the new one. Both are logged.
     """
     files = LogFile.open_existing([path, *_siblings(path)])
     holders = [file for file in files if file.holds(position)]
     named = (position.device, position.inode)
     found = max(holders, key=lambda file: (file.identity == named, file.size), default=None)
     if found is not None:
+        if found.size < position.offset:
+            log.warning("log_end_lost", log=str(path), offset=position.offset, size=found.size)
         found.seek(position)
-        unread = [found, *_newer(path, files, _age(found), found)]
+        unread = [found, *_after(path, files, found)]
     else:
-        unread = _newer(path, files, (since_ns,), None)
+        unread = _newer(path, files, (since_ns,), [])
         if unread:
             log.warning("log_position_lost", log=str(path), offset=position.offset)
     _close_others(files, unread)
@@ -38,7 +41,7 @@ def unread_files(path: Path, position: Position, since_ns: float) -> list[LogFil
 def newer_files(path: Path, last: LogFile) -> list[LogFile]:
     """The files of the log that came after `last`, oldest first, up to the one at `path`."""
     files = LogFile.open_existing([path, *_siblings(path)])
-    newer = _newer(path, files, _age(last), last)
+    newer = _after(path, files, last)
     _close_others(files, newer)
     return newer
 
@@ -55,22 +58,34 @@ def _age(file: LogFile) -> tuple[float, ...]:
     return file.modified_ns, -int(number[1]) if number else 0
 
 
-def _newer(
-    path: Path, files: list[LogFile], age: tuple[float, ...], last: LogFile | None
-) -> list[LogFile]:
-    """Those of `files` that came after one of `age`, which is `last` where it is known.
+def _after(path: Path, files: list[LogFile], last: LogFile) -> list[LogFile]:
+    """Those of `files` that came after `last`.
 
-    An operator's copy of another file is left out: it begins as that one does.
+    Where the log itself was replaced by a copy, by an editor for one, it is read on and not from
+    its start.
+    """
+    for current in files:
+        if current.path == path and current.identity == last.identity:
+            return []
+        if current.path == path and current.holds(last.position):
+            current.seek(last.position)
+    return _newer(path, files, _age(last), [last])
+
+
+def _newer(
+    path: Path, files: list[LogFile], age: tuple[float, ...], known: list[LogFile]
+) -> list[LogFile]:
+    """Those of `files` that came after one of `age`, and the one at `path` in any case.
+
+    An operator's copy of a `known` file or of another one is left out: it begins as that one does.
     """
     current = [file for file in files if file.path == path]
-    if last is not None and any(file.identity == last.identity for file in current):
-        return []
-    known = [file.beginning for file in (last, *current) if file is not None]
+    beginnings = [file.beginning for file in known + current]
     newer = []
     for file in sorted(files, key=_age):
         beginning = file.beginning
-        if _age(file) > age and not any(_is_copy(beginning, other) for other in known):
-            known.append(beginning)
+        if _age(file) > age and not any(_is_copy(beginning, other) for other in beginnings):
+            beginnings.append(beginning)
             newer.append(file)
     return newer + current
 

@@ -99,13 +99,14 @@ class LiveStatistics:
                 self.subscribed.clear()
                 log.warning("live_statistics_lost", error=str(error), retry_in_seconds=backoff)
                 self._stopped.wait(backoff)
+        self.subscribed.clear()
 
     def _receive_from(self, pubsub: PubSub) -> None:
         while not self._stopped.is_set():
             arrived = _next(pubsub)
             if arrived["type"] == "subscribe":
-                self.subscribed.set()
                 log.info("live_statistics_subscribed", channel=CHANNEL)
+                self.subscribed.set()
             elif arrived["type"] == "message":
                 self.receive(arrived["data"])
 

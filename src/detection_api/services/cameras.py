@@ -70,7 +70,8 @@ def camera_stats(*, camera_id: str, now: datetime) -> dict[str, Any]:
 
     Raises what `Reader.rows` raises.
     """
-    stats = next(iter(reader.rows(CAMERA_STATS, camera_id=camera_id)), _NO_STATISTICS)
+    rows = reader.rows(CAMERA_STATS, camera_id=camera_id)
+    stats = rows[0] if rows else dict(_NO_STATISTICS)
     latest = stats["last_detection_time"]
     return {
         "camera_id": camera_id,

@@ -13,11 +13,14 @@ class FilteredQuery:
     """A statement and its optional filters, as one Query for each combination of filters.
 
     Each is planned for the filters that it really has, so that each can use an index of its
-    own. A filter has the name of the one bind parameter that it contains.
+    own. A filter has the name of the one bind parameter that it contains; `queries` are by the
+    names of their filters.
     """
 
-    def __init__(self, name: str, statement: Select[Any], **filters: ColumnElement[bool]) -> None:
-        self._queries = {
+    def __init__(
+        self, name: str, statement: Select[*tuple[Any, ...]], **filters: ColumnElement[bool]
+    ) -> None:
+        self.queries = {
             frozenset(present): Query(
                 "_".join((name, *present)),
                 statement.where(*(filters[parameter] for parameter in present)),
@@ -29,4 +32,4 @@ class FilteredQuery:
     def rows(self, filters: dict[str, Any], **parameters: Any) -> list[dict[str, Any]]:
         """The rows that match every one of `filters` that is not None; see `Reader.rows`."""
         present = {name: value for name, value in filters.items() if value is not None}
-        return reader.rows(self._queries[frozenset(present)], **parameters, **present)
+        return reader.rows(self.queries[frozenset(present)], **parameters, **present)
