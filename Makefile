@@ -34,6 +34,6 @@ $(READY): requirements.lock setup.cfg pyproject.toml
 	  || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12"; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV), which takes about half a minute ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

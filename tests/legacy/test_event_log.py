@@ -128,5 +128,5 @@ def test_a_log_that_is_truncated_meanwhile_ends_there(
     write(log, map(line, range(3)))
     events = event_log.newest(log, 10)
     assert next(events).track_id == 2
-    write(log, [b"{}\n"])
+    write(log, [line(9)])
     assert track_ids(events) == []

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -113,15 +114,37 @@ def test_the_first_use_subscribes(server: EmbeddedValkey) -> None:
 
 
 def test_simultaneous_first_uses_subscribe_once(server: EmbeddedValkey) -> None:
-    statistics = LiveStatistics(server.url)
-    users = [threading.Thread(target=statistics.latest, args=["cam0"]) for _ in range(16)]
-    for user in users:
-        user.start()
-    for user in users:
-        user.join()
-    assert statistics.subscribed.wait(10)
-    assert subscribers(server) == 1
-    statistics.stop()
+    everybody = [LiveStatistics(server.url) for _ in range(10)]
+    with switching_threads_often():
+        for statistics in everybody:
+            use_simultaneously(statistics, users=16)
+    for statistics in everybody:
+        assert statistics.subscribed.wait(10)
+    assert subscribers(server) == len(everybody)
+    for statistics in everybody:
+        statistics.stop()
+
+
+@contextmanager
+def switching_threads_often() -> Iterator[None]:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def use_simultaneously(statistics: LiveStatistics, *, users: int) -> None:
+    barrier = threading.Barrier(users)
+
+    def use() -> None:
+        barrier.wait(10)
+        statistics.latest("cam0")
+
+    threads = [threading.Thread(target=use) for _ in range(users)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def subscribers(server: EmbeddedValkey) -> int:
