@@ -175,12 +175,12 @@ def test_without_postgresql_and_redis_the_log_goes_on_and_each_outage_is_logged_
     monkeypatch.setattr(EventLog, "append", lambda self, since, until: attempts.append(until))
     unreachable = environ(f"postgresql:///x?host={tmp_path}", tmp_path, f"unix://{tmp_path}/none")
     with running(detector.detect, WORLD, Settings.from_environ(unreachable)):
-        wait_until(lambda: has_logged(caplog, "demo_outage", "Error 2 connecting"))
-        wait_until(lambda: has_logged(caplog, "demo_outage", "connection to server"))
+        wait_until(lambda: has_logged(caplog, "outage", "Error 2 connecting"))
+        wait_until(lambda: has_logged(caplog, "outage", "connection to server"))
         before = len(attempts)
         wait_until(lambda: len(attempts) > before + 20)
     outages = [r.msg for r in caplog.records if isinstance(r.msg, dict)]
-    assert sum(entry["event"] == "demo_outage" for entry in outages) == 2
+    assert sum(entry["event"] == "outage" for entry in outages) == 2
 
 
 def test_after_an_outage_of_the_disk_the_same_period_is_written_once(

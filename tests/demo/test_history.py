@@ -26,6 +26,12 @@ def settings(database: str, tmp_path: Path) -> Settings:
     return settings_for(database, tmp_path)
 
 
+@pytest.fixture
+def a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shorter history, where its length does not matter."""
+    monkeypatch.setattr(history, "DAYS", 1)
+
+
 def written(settings: Settings) -> tuple[Any, ...]:
     """All that a detector's user could find changed."""
     return (
@@ -78,6 +84,7 @@ def test_both_arms_read_the_same_events_from_the_log(settings: Settings) -> None
     assert stored == [(e.ts, e.type, e.camera_id, e.track_id) for e in read_by_legacy]
 
 
+@pytest.mark.usefixtures("a_day")
 def test_the_camera_file_has_both_cameras_a_secret_and_fields_that_are_missing(
     settings: Settings,
 ) -> None:
@@ -90,6 +97,7 @@ def test_the_camera_file_has_both_cameras_a_secret_and_fields_that_are_missing(
     assert (vid1.location, vid1.resolution, vid1.fps, vid1.regions_file) == (None,) * 4
 
 
+@pytest.mark.usefixtures("a_day")
 def test_history_is_written_once(settings: Settings) -> None:
     assert history.write(World(1), settings, NOW)
     before = written(settings)
@@ -140,6 +148,7 @@ def test_nothing_is_written_beside_rows_of_somebody_else(
     assert written(settings) == before
 
 
+@pytest.mark.usefixtures("a_day")
 def test_an_empty_log_is_no_log(settings: Settings) -> None:
     settings.events_log.parent.mkdir()
     settings.events_log.touch()
@@ -147,6 +156,7 @@ def test_an_empty_log_is_no_log(settings: Settings) -> None:
     assert settings.events_log.stat().st_size > 0
 
 
+@pytest.mark.usefixtures("a_day")
 def test_a_camera_file_that_is_there_is_kept(settings: Settings) -> None:
     settings.cameras_file.parent.mkdir()
     settings.cameras_file.write_text("cameras: [{id: mine}]\n")
@@ -154,17 +164,27 @@ def test_a_camera_file_that_is_there_is_kept(settings: Settings) -> None:
     assert settings.cameras_file.read_text() == "cameras: [{id: mine}]\n"
 
 
-def test_a_start_that_was_killed_before_its_files_is_finished_by_the_next(
+@pytest.mark.usefixtures("a_day")
+def test_a_start_that_was_killed_before_its_tables_is_finished_by_the_next(
     settings: Settings,
 ) -> None:
     history.write(World(1), settings, NOW)
-    log, cameras, *rows = written(settings)
-    settings.events_log.unlink()
-    settings.cameras_file.unlink()
+    before = written(settings)
+    query(settings.database_url, "TRUNCATE detection_records, violation_events")
     assert history.write(World(1), settings, NOW)
-    assert written(settings) == (log, cameras, *rows)
+    assert written(settings) == before
 
 
+@pytest.mark.usefixtures("a_day")
+def test_a_log_that_was_rotated_is_not_written_again(settings: Settings) -> None:
+    """Its events would be counted twice."""
+    history.write(World(1), settings, NOW)
+    settings.events_log.rename(settings.events_log.with_suffix(".jsonl.1"))
+    assert history.write(World(1), settings, NOW)
+    assert not settings.events_log.exists()
+
+
+@pytest.mark.usefixtures("a_day")
 def test_ids_begin_at_1_also_after_a_start_that_was_rolled_back(settings: Settings) -> None:
     query(
         settings.database_url,

@@ -2,7 +2,8 @@
 
 The event log's first line and the oldest violation carry SIGNATURE. Where either place holds
 anything without it, the data is somebody's own, and neither history nor detector may add to it.
-Each place is written in one step, so a start that was interrupted is finished by the next.
+Each place is written in one step and the tables last, so a start that was interrupted is
+finished by the next, and a log that was rotated later is not written again.
 """
 
 from collections.abc import Iterable
@@ -80,18 +81,20 @@ def write(world: World, settings: Settings, now: datetime) -> bool:
     with closing(tables.connect(settings.database_url)) as connection:
         with connection.cursor() as cursor:
             cursor.execute(_ONE_AT_A_TIME)
-        of_log, of_tables = _origin_of_log(settings.events_log), _origin_of_tables(connection)
+        of_tables = _origin_of_tables(connection)
+        if of_tables is Origin.DEMO:
+            return True
+        of_log = _origin_of_log(settings.events_log)
         if Origin.FOREIGN in (of_log, of_tables):
             log.warning("demo_refused", event_log=of_log.value, tables=of_tables.value)
             return False
         since = now - timedelta(days=DAYS)
-        if of_tables is Origin.NOBODY:
-            _write_tables(connection, world, since, now)
         if of_log is Origin.NOBODY:
             lines = world.lines(since.timestamp(), now.timestamp())
             _write_file(settings.events_log, [_first_line(since), *lines])
         if not settings.cameras_file.exists():
             _write_file(settings.cameras_file, [CAMERA_FILE.encode()])
+        _write_tables(connection, world, since, now)
     return True
 
 
