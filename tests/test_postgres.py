@@ -57,7 +57,7 @@ def exceeding(*, by: float = DEADLINE) -> Iterator[None]:
     started = time.monotonic()
     with pytest.raises(DeadlineExceededError):
         yield
-    assert time.monotonic() - started < by + 0.2
+    assert time.monotonic() - started < by + 0.4
 
 
 def test_a_slow_statement_is_cancelled_by_the_server(pool: Pool) -> None:
@@ -109,7 +109,7 @@ def test_the_deadline_is_for_all_statements_of_a_read(pool: Pool) -> None:
 
 
 def test_time_between_statements_counts_too(pool: Pool) -> None:
-    with pytest.raises(DeadlineExceededError), pool.connection() as connection:
+    with exceeding(by=DEADLINE * 1.1), pool.connection() as connection:
         threading.Event().wait(DEADLINE * 1.1)
         connection.cursor().execute("SELECT 1")
 

@@ -11,9 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from detection_api.embedded import EmbeddedValkey
 from tests.e2e.instance import PATHS, ROOT, free_port, get
+from tests.ingest.support import lines, stored, wait_until
 
 COMMAND = Path(sys.executable).parent / "detection-api"
+DATA: tuple[str | int, ...] = ("records", "id", 0, "events", 0, "cameras", "running")
+"""What says that an answer has data, for each of PATHS."""
 BOOT_SECONDS = 90
 
 
@@ -61,6 +65,12 @@ class Up:
         return said
 
 
+def servers(folder: Path) -> list[psutil.Process]:
+    """The embedded servers' processes; PostgreSQL's are nobody's children."""
+    working_in = (str(folder / "postgres"), str(folder / "valkey"))
+    return [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] in working_in]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("up") / "instance"
@@ -84,12 +94,12 @@ def refusal(folder: Path, **environ: str) -> str:
     return said
 
 
-def test_all_seven_answer_with_data_in_both_arms(up: Up) -> None:
-    for path in PATHS:
+def test_all_seven_answer_with_data_in_both_arms_from_the_first_request(up: Up) -> None:
+    for path, member in zip(PATHS, DATA, strict=True):
         for arm, word in (("domain", "true"), ("legacy", "false")):
             reply = get(up.port, f"{path}{'&' if '?' in path else '?'}force_domain={word}")
             assert (reply.status, reply.who) == (200, f"{arm}; reason=forced")
-            assert reply.body
+            assert reply.body[member], f"{path} has no data"
 
 
 def test_the_screen_fits_a_terminal_and_shows_the_way(up: Up) -> None:
@@ -130,16 +140,28 @@ def test_another_folder_than_the_projects_is_one_clear_line(tmp_path: Path) -> N
     assert said.stderr == "Error: this is not the project's folder: there is no wsgi.py here\n"
 
 
+def test_the_simulated_detector_goes_on(up: Up) -> None:
+    before = get(up.port, PATHS[0]).body["total"]
+    wait_until(lambda: get(up.port, PATHS[0]).body["total"] > before)
+
+
+def test_a_hup_to_the_process_in_the_pid_file_makes_workers_read_the_env_file(
+    up: Up, folder: Path
+) -> None:
+    env_file = folder.with_suffix(".env")
+    env_file.write_text("USE_DOMAIN_SERVICE=false\n")
+    os.kill(int((folder / "gunicorn.pid").read_text()), signal.SIGHUP)
+    wait_until(lambda: get(up.port, PATHS[5]).who == "legacy; reason=kill_switch")
+    env_file.unlink()
+
+
 def test_a_killed_program_is_started_again(up: Up) -> None:
     def followers() -> list[psutil.Process]:
         return [c for c in up.children() if c.cmdline()[2:4] == ["detection_api.ingest", "events"]]
 
     (victim,) = followers()
     victim.kill()
-    for _ in range(200):
-        if [p.pid for p in followers()] not in ([], [victim.pid]):
-            break
-        threading.Event().wait(0.1)
+    wait_until(lambda: [p.pid for p in followers()] not in ([], [victim.pid]))
     (successor,) = followers()
     assert successor.pid != victim.pid
 
@@ -147,9 +169,11 @@ def test_a_killed_program_is_started_again(up: Up) -> None:
 def test_stopping_ends_everything_and_the_next_start_keeps_the_data(up: Up, folder: Path) -> None:
     path = PATHS[0] + "?limit=1"
     before = get(up.port, path).body["total"]
-    children = up.children()
+    started = [*up.children(), *servers(folder)]
+    assert {"postgres", "valkey-server"} <= {process.name() for process in started}
     assert up.stop().splitlines()[-1] == "Stopped."
-    assert not [child for child in children if child.is_running()]
+    assert up.process.returncode == 0
+    assert not [process for process in started if process.is_running()]
     again = Up(folder)
     again.wait_until_ready()
     try:
@@ -169,3 +193,27 @@ def test_a_killed_up_leaves_nothing_that_hinders_the_next(folder: Path) -> None:
     second.wait_until_ready()
     assert get(second.port, PATHS[5]).status == 200
     assert second.stop().splitlines()[-1] == "Stopped."
+
+
+def test_a_gunicorn_that_does_not_start_is_shown_with_the_end_of_its_log(folder: Path) -> None:
+    said = refusal(folder, WEB_CONCURRENCY="many")
+    assert "Error: gunicorn did not start (exit code 1); the end of " in said
+    assert "invalid literal for int() with base 10: 'many'" in said
+    assert said.endswith("\n")
+    assert not servers(folder)
+
+
+def test_servers_and_a_log_that_are_named_are_used_and_nothing_is_simulated(
+    database: str, valkey: EmbeddedValkey, tmp_path: Path
+) -> None:
+    log = tmp_path / "events.jsonl"
+    log.write_bytes(lines(1, 2, 3))
+    named = Up(
+        tmp_path / "instance", DATABASE_URL=database, REDIS_URL=valkey.url, EVENTS_LOG=str(log)
+    )
+    named.wait_until_ready()
+    assert "Demo     off" in named.screen
+    assert not servers(named.folder)
+    assert len(stored(database)) == 3
+    named.stop()
+    assert log.read_bytes() == lines(1, 2, 3)

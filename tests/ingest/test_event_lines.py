@@ -208,3 +208,18 @@ def test_no_bytes_at_all_break_the_parser(content: bytes) -> None:
     blank = sum(not line.strip() for line in content.split(b"\n"))
     assert parsed.lines == content.count(b"\n") + 1
     assert len(parsed.events) + parsed.malformed + blank == parsed.lines
+
+
+@pytest.mark.parametrize(("levels", "is_event"), [(98, True), (99, False), (900, False)])
+def test_a_line_that_is_nested_too_deep_is_malformed(levels: int, is_event: bool) -> None:
+    """The line's object and its evidence are two levels of the hundred."""
+    deep = b"[" * levels + b"]" * levels
+    line = b'{"ts": 1, "type": "T", "camera_id": "c", "evidence": {"a": %b}}' % deep
+    parsed = parse(line + b"\n", offset=0, size=len(line) + 1)
+    assert (len(parsed.events), parsed.malformed) == ((1, 0) if is_event else (0, 1))
+
+
+def test_many_brackets_side_by_side_are_not_deep() -> None:
+    points = b",".join([b"[1, 2]"] * 500)
+    line = b'{"ts": 1, "type": "T", "camera_id": "c", "evidence": {"polygon": [%b]}}' % points
+    assert len(parse(line, offset=0, size=len(line)).events) == 1

@@ -130,3 +130,17 @@ def test_a_log_that_is_truncated_meanwhile_ends_there(
     assert next(events).track_id == 2
     write(log, [line(9)])
     assert track_ids(events) == []
+
+
+@pytest.mark.parametrize(("levels", "is_event"), [(98, True), (99, False), (900, False)])
+def test_a_line_that_is_nested_too_deep_is_no_event(levels: int, is_event: bool) -> None:
+    """The line's object and its evidence are two levels of the hundred."""
+    deep = b"[" * levels + b"]" * levels
+    line = b'{"ts": 1, "type": "T", "camera_id": "c", "evidence": {"a": %b}}' % deep
+    assert (event_log.parse(line) is not None) == is_event
+
+
+def test_many_brackets_side_by_side_are_not_deep() -> None:
+    points = b",".join([b"[1, 2]"] * 500)
+    line = b'{"ts": 1, "type": "T", "camera_id": "c", "evidence": {"polygon": [%b]}}' % points
+    assert event_log.parse(line) is not None

@@ -12,6 +12,8 @@ from detection_api.partitions import month_of
 
 MAX_LINE = 1 << 20
 """A longer line, in bytes, is malformed."""
+MAX_LEVELS = 100
+"""JSON that is nested deeper is malformed: not everything that reads it could."""
 EXCERPT = 100
 """So many bytes of a malformed line are kept to be shown."""
 SHOWN = 5
@@ -106,6 +108,8 @@ def parse_event(line: bytes) -> Event:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedError(f"not JSON: {error}") from error
     _check(fields)
+    if line.count(b"{") + line.count(b"[") > MAX_LEVELS and _is_deeper(fields, MAX_LEVELS):
+        raise MalformedError(f"nested deeper than {MAX_LEVELS} levels")
     ts = float(fields["ts"])
     evidence = fields.get("evidence") or {}
     region = evidence.get("region")
@@ -119,6 +123,14 @@ def parse_event(line: bytes) -> Event:
         region=region if isinstance(region, str) else None,
         evidence=msgspec.json.encode(evidence),
     )
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether containers are nested in `value` to more than so many levels."""
+    if not isinstance(value, dict | list):
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(member, levels - 1) for member in members)
 
 
 def _check(fields: Any) -> None:

@@ -18,6 +18,9 @@ BLOCK = 256 * 1024
 MAX_LINE = 1 << 20
 """A longer line, in bytes, is malformed."""
 
+MAX_LEVELS = 100
+"""JSON that is nested deeper is malformed."""
+
 _INT64 = range(-(2**63), 2**63)
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -66,7 +69,22 @@ def parse(line: bytes) -> LoggedEvent | None:
         entry = msgspec.json.decode(line)
     except _UNDECODABLE:
         return None
-    return _event(entry) if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or (_may_be_deep(line) and _is_deep(entry, MAX_LEVELS)):
+        return None
+    return _event(entry)
+
+
+def _may_be_deep(line: bytes) -> bool:
+    return line.count(b"{") + line.count(b"[") > MAX_LEVELS
+
+
+def _is_deep(value: object, levels_left: int) -> bool:
+    """Whether the objects and lists in `value` are nested deeper than the levels that are left."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return levels_left == 0 or any(_is_deep(inner, levels_left - 1) for inner in value)
 
 
 def _event(entry: dict[str, Any]) -> LoggedEvent | None:

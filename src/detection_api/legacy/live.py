@@ -23,8 +23,9 @@ SILENCE = 1.0
 """Seconds without a message after which the server is asked whether it is still there."""
 PATIENCE = 5.0
 """Seconds that connecting, and an answer, may take."""
+FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 30.0
-"""Seconds between attempts to connect, at the most; the first comes after a tenth of one."""
+"""Seconds between attempts to connect: twice as many each time, and these at the most."""
 
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -88,17 +89,19 @@ class LiveStatistics:
         return self._thread is not None and self._thread.is_alive()
 
     def _listen(self, client: redis.Redis) -> None:
-        backoff = 0.1
+        backoff = FIRST_BACKOFF
         while not self._stopped.is_set():
             try:
                 with client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
                     pubsub.subscribe(CHANNEL)
                     self._receive_from(pubsub)
             except (redis.RedisError, OSError) as error:
-                backoff = 0.1 if self.subscribed.is_set() else min(2 * backoff, LONGEST_BACKOFF)
+                if self.subscribed.is_set():
+                    backoff = FIRST_BACKOFF
                 self.subscribed.clear()
                 log.warning("live_statistics_lost", error=str(error), retry_in_seconds=backoff)
                 self._stopped.wait(backoff)
+                backoff = min(2 * backoff, LONGEST_BACKOFF)
         self.subscribed.clear()
 
     def _receive_from(self, pubsub: PubSub) -> None:
