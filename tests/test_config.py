@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from detection_api.config import KILL_SWITCH, Settings, read_environ
+from detection_api.config import KILL_SWITCH, Settings, fail_safe, read_environ
 from detection_api.errors import ConfigurationError
 
 URL = "postgresql://user:secret@db/detections"
@@ -52,10 +52,51 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
     assert settings.log_level == "DEBUG"
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
-def test_sqlalchemy_gets_the_driver_named(scheme: str) -> None:
-    settings = Settings.from_environ({"DATABASE_URL": f"{scheme}://db/detections"})
-    assert settings.sqlalchemy_url == "postgresql+psycopg2://db/detections"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://db/detections",
+        "postgresql:///detections?host=/run/postgresql",
+        "postgresql://u@h1:5432,h2:5432/detections?target_session_attrs=any",
+    ],
+    ids=["short scheme", "socket", "several hosts"],
+)
+def test_whatever_libpq_can_read_is_a_database(url: str) -> None:
+    assert Settings.from_environ({"DATABASE_URL": url}).database_url == url
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("DATABASE_URL", "postgresql://u:hunter2@h/d?no_such=1"),
+        ("DATABASE_URL", "postgresql://u:hunter2@[h/d"),
+        ("REDIS_URL", "redis://:hunter2@h:abc"),
+        ("REDIS_URL", "http://:hunter2@h"),
+    ],
+)
+def test_a_bad_url_is_named_without_what_is_in_it(variable: str, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{variable} is unreadable") as caught:
+        Settings.from_environ({"DATABASE_URL": URL, variable: text})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_worker_boots_with_an_unreadable_setting_and_all_traffic_on_legacy(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings, environ = fail_safe({"DATABASE_URL": URL, "LOG_LEVEL": "verbose"})
+    assert settings.log_level == "INFO"
+    assert environ[KILL_SWITCH] == "settings"
+    assert "LOG_LEVEL is unreadable" in caplog.text
+
+
+def test_a_worker_without_a_database_does_not_boot() -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL is not set"):
+        fail_safe({"LOG_LEVEL": "verbose"})
+
+
+def test_nothing_is_switched_where_everything_is_readable() -> None:
+    given = {"DATABASE_URL": URL}
+    assert fail_safe(given)[1] is given
 
 
 def environ_with(tmp_path: Path, text: str) -> dict[str, str]:

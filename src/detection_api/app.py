@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+import psycopg2
 from flask import Flask
 
 from detection_api import __version__, legacy, logs, models, openapi, postgres, problems
 from detection_api.blueprints import cameras, monitoring, records, statistics
 from detection_api.canary.decision import Overrides
-from detection_api.config import Settings, read_environ
+from detection_api.config import Settings, fail_safe, read_environ
 from detection_api.errors import DetectionError
 from detection_api.extensions import canary, db, migrate, reader
 from detection_api.reader import decode_json_exactly
@@ -18,18 +19,18 @@ BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp)
 def create(environ: Mapping[str, str] | None = None) -> Flask:
     """See `detection_api.create_app`."""
     environ = read_environ() if environ is None else environ
-    settings = Settings.from_environ(environ)
+    settings, environ = fail_safe(environ)
     logs.configure(settings.log_level)
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
     _connect(app, settings)
-    canary.init_app(app, Overrides.from_environ(environ), answers=(DetectionError,))
     logs.init_app(app)
     api = openapi.Api()
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
+    canary.init_app(app, Overrides.from_environ(environ), answers=(DetectionError,))
     problems.init_app(app)
     return app
 
@@ -37,7 +38,11 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
 def _connect(app: Flask, settings: Settings) -> None:
     """Tell every part where its data is; nobody connects before the first request."""
     assert models, "registers the tables with the metadata that migrations compare"
-    app.config["SQLALCHEMY_DATABASE_URI"] = settings.sqlalchemy_url
+    app.config["SQLALCHEMY_DATABASE_URI"] = "postgresql+psycopg2://"
+    # libpq reads the URL itself: SQLAlchemy would refuse one with several hosts.
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "creator": lambda: psycopg2.connect(settings.database_url)
+    }
     db.init_app(app)
     migrate.init_app(app, db)
     postgres.bound_waits()

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+import psycopg2
 from dotenv.parser import Binding, parse_stream
+from psycopg2.extensions import parse_dsn
+from redis.connection import parse_url
 
 from detection_api.errors import ConfigurationError
 
@@ -61,14 +64,21 @@ def _log_level(text: str) -> str:
 
 
 def _postgres_url(text: str) -> str:
+    try:
+        parse_dsn(text)
+    except psycopg2.ProgrammingError:
+        text = ""  # its words may quote a password
     if not text.startswith(("postgresql://", "postgres://")):
         raise ValueError("must be a postgresql:// URL")
     return text
 
 
 def _redis_url(text: str) -> str:
-    if text and not text.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must be a redis://, rediss:// or unix:// URL")
+    try:
+        if text:
+            parse_url(text)  # type: ignore[no-untyped-call]
+    except ValueError:
+        raise ValueError("must be a redis://, rediss:// or unix:// URL") from None
     return text
 
 
@@ -126,23 +136,42 @@ class Settings:
 
         Raises ConfigurationError with one line that names every setting at fault.
         """
-        values: dict[str, Any] = {}
-        faults: list[str] = []
-        for setting in fields(cls):
-            meta = setting.metadata
-            text = environ.get(meta["variable"], "") or meta["default"]
-            if text is None:
-                faults.append(f"{meta['variable']} is not set ({meta['doc']})")
-                continue
-            try:
-                values[setting.name] = meta["read"](text)
-            except ValueError as error:
-                faults.append(f"{meta['variable']} is unreadable: {error}")
+        values, faults = _read(environ)
         if faults:
-            raise ConfigurationError("; ".join(faults))
+            raise ConfigurationError("; ".join(faults.values()))
         return cls(**values)
 
-    @property
-    def sqlalchemy_url(self) -> str:
-        """`database_url` with the driver named, as SQLAlchemy wants it."""
-        return "postgresql+psycopg2://" + self.database_url.partition("://")[2]
+
+def fail_safe(environ: Mapping[str, str]) -> tuple[Settings, Mapping[str, str]]:
+    """Settings for a worker that must boot, and the environment that it goes by.
+
+    A setting that is unreadable is logged, has its default, and sets the kill switch: a typo in
+    an env file must not end the service at the next HUP. Raises ConfigurationError where there
+    is no default.
+    """
+    values, faults = _read(environ)
+    fatal = [fault for name, fault in faults.items() if name not in values]
+    if fatal:
+        raise ConfigurationError("; ".join(fatal))
+    for fault in faults.values():
+        log.error("%s: it has its default, and all traffic goes to legacy", fault)
+    return Settings(**values), {**environ, KILL_SWITCH: "settings"} if faults else environ
+
+
+def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values by field name, defaults for what is unreadable; and what is wrong, by field name."""
+    values: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    for setting in fields(Settings):
+        variable, read, default = (setting.metadata[m] for m in ("variable", "read", "default"))
+        text = environ.get(variable) or default
+        try:
+            if text is not None:
+                values[setting.name] = read(text)
+            else:
+                faults[setting.name] = f"{variable} is not set ({setting.metadata['doc']})"
+        except ValueError as error:
+            faults[setting.name] = f"{variable} is unreadable: {error}"
+            if default is not None:
+                values[setting.name] = read(default)
+    return values, faults

@@ -38,9 +38,9 @@ _deadline = _Deadline()
 
 def _wait(connection: extensions.connection) -> None:
     """Poll the connection's socket until libpq has what it waits for, or time is up."""
-    poller = select.poll()
     while (state := connection.poll()) != extensions.POLL_OK:
         left = _deadline.at - time.monotonic()
+        poller = select.poll()  # a new one, for libpq's next host is another socket
         poller.register(connection.fileno(), _EVENTS[state])
         if left <= 0 or not poller.poll(None if left == math.inf else math.ceil(left * 1000)):
             raise DeadlineExceededError("PostgreSQL did not answer in time")

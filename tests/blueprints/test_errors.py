@@ -6,6 +6,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from detection_api import problems
+from detection_api.errors import DetectionError
+
 RECORDS = "/api/v1/records/detection-records/cam0"
 VIOLATION = "/api/v1/records/violations/1"
 DAILY = "/api/v1/statistics/daily"
@@ -15,7 +18,7 @@ CAMERAS = "/api/v1/cameras"
 STATS = "/api/v1/cameras/cam0/stats"
 CANARIED = (RECORDS, VIOLATION, DAILY, EVENTS, HISTORY, CAMERAS, STATS)
 
-NUMBERS = ("ten", "", "1.5", "1e2", "nan", "9" * 5000, "0x10", "-1")
+NUMBERS = ("ten", "", "1.5", "1e2", "nan", "9" * 5000, "0x10", "-1", "1_0", " 10 ", "１０", "+5")
 TIMES = (
     "yesterday",
     "",
@@ -71,7 +74,7 @@ def test_a_bad_parameter_is_422_and_named(
     assert problem["detail"].startswith(f"{name}: ")
 
 
-@pytest.mark.parametrize("word", ["abc", "1.5", "", str(2**63), "9" * 5000])
+@pytest.mark.parametrize("word", ["abc", "1.5", "", str(2**63), "9" * 5000, "1_0", "%2010"])
 def test_a_violation_id_that_is_no_id_is_422_and_named(client: FlaskClient, word: str) -> None:
     response = client.get(f"/api/v1/records/violations/{word}")
     if word:
@@ -166,3 +169,7 @@ def test_every_request_has_one_line_in_the_log(
     )
     assert line["status"] == 200
     assert line["ms"] > 0
+
+
+def test_every_error_with_a_meaning_has_a_status() -> None:
+    assert set(problems._STATUS) == set(DetectionError.__subclasses__())

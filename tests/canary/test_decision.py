@@ -90,6 +90,15 @@ def test_an_unreadable_force_policy_lets_nobody_force(caplog: pytest.LogCaptureF
     assert "FORCE_DOMAIN='opne'" in caplog.text
 
 
+def test_a_pin_for_no_endpoint_is_a_kill_switch(caplog: pytest.LogCaptureFixture) -> None:
+    """What was misspelled may have been the rollback of one endpoint."""
+    typo = Overrides.from_environ({"ROLLOUT_PERCENT_RECORD_VIOLATION": "0"})
+    assert not typo.checked([ENDPOINT]).use_domain
+    assert "ROLLOUT_PERCENT_RECORD_VIOLATION names no endpoint" in caplog.text
+    right = {"ROLLOUT_PERCENT": "5", "ROLLOUT_PERCENT_RECORDS_VIOLATION": "0"}
+    assert Overrides.from_environ(right).checked([ENDPOINT]).use_domain
+
+
 def test_without_any_variable_nothing_is_overridden() -> None:
     assert Overrides.from_environ({}) == Overrides(
         use_domain=True, pinned={}, force=ForcePolicy.OPEN, sticky_header="X-Client-Id"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Request, Response
 from flask.testing import FlaskClient
 from marshmallow import Schema, fields
 from prometheus_client import REGISTRY
@@ -28,7 +28,13 @@ class NotHereError(Exception):
 class Shop:
     """An application with one canaried route whose arms the tests set."""
 
-    def __init__(self, environ: dict[str, str], store: Any = None, **options: Any) -> None:
+    def __init__(
+        self,
+        environ: dict[str, str],
+        store: Any = None,
+        identify: Callable[[Request], str | None] = lambda request: request.headers.get("X-Token"),
+        **options: Any,
+    ) -> None:
         self.domain: Callable[..., Any] = lambda **_: {"name": "new"}
         self.legacy: Callable[..., Any] = lambda **_: {"name": "old"}
         self.app = Flask("shop")
@@ -38,7 +44,7 @@ class Shop:
             Overrides.from_environ(environ),
             answers=(NotHereError,),
             store=store,
-            identify=lambda request: request.headers.get("X-Token"),
+            identify=identify,
         )
 
         @self.app.get("/items/<name>")
@@ -113,6 +119,13 @@ def test_an_unreadable_wish_is_422_whoever_may_force(word: str, policy: str) -> 
     response = Shop({"FORCE_DOMAIN": policy}).get(f"?force_domain={word}")
     assert response.status_code == 422
     assert "force_domain" in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "query", ["?force_domain=true&force_domain=false", "?force_domain=1&force_domain=x"]
+)
+def test_wishes_that_contradict_each_other_are_422(query: str) -> None:
+    assert Shop({}).get(query).status_code == 422
 
 
 def test_the_wish_is_never_passed_to_an_implementation() -> None:
@@ -238,3 +251,25 @@ def test_a_fault_in_accounting_does_not_reach_the_client(monkeypatch: pytest.Mon
     before = counter("canary_faults_total", operation="account")
     assert Shop({}).get().get_json() == {"name": "old"}
     assert counter("canary_faults_total", operation="account") == before + 1
+
+
+def test_not_even_a_fault_in_counting_faults_reaches_the_client(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the folder of the metrics is gone: every counter fails."""
+
+    def gone(*_: Any) -> None:
+        raise FileNotFoundError("metrics")
+
+    monkeypatch.setattr("detection_api.canary.metrics.count", gone)
+    monkeypatch.setattr("detection_api.canary.metrics.FAULTS.labels", gone)
+    assert Shop({}).get().get_json() == {"name": "old"}
+    assert "canary_fault" in caplog.text
+
+
+def test_a_fault_in_finding_the_operator_makes_the_client_nobody() -> None:
+    def broken(_: Request) -> str:
+        raise ConnectionError("tokens")
+
+    shop = Shop({"FORCE_DOMAIN": "token"}, identify=broken)
+    assert shop.who("?force_domain=true") == "legacy; reason=holdout"

@@ -103,3 +103,17 @@ def test_log_context_reaches_the_pools_threads() -> None:
     with structlog.contextvars.bound_contextvars(request_id="r-1"):
         seen = DeadlinePool(1).call(structlog.contextvars.get_contextvars, seconds=10)
     assert seen == {"request_id": "r-1"}
+
+
+def test_a_place_is_free_again_when_no_thread_could_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exhausted(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pool = DeadlinePool(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", exhausted)
+        with pytest.raises(RuntimeError):
+            pool.call(lambda: 7, seconds=10)
+    assert pool.call(lambda: 7, seconds=10) == 7

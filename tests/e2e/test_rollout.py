@@ -68,14 +68,24 @@ def test_who_is_in_at_10_percent_is_in_at_25(world: World, tmp_path: Path) -> No
     assert inside["10"] < inside["25"]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "USE_DOMAIN_SERVICE=false\n",
+        "ROLLOUT_PERCENT=100\nLOG_LEVEL=verbose\n",
+        "ROLLOUT_PERCENT=100\nROLLOUT_PERCENT_STATISTIC_DAILY=0\n",
+    ],
+    ids=["kill switch", "unreadable setting", "misspelled endpoint"],
+)
 def test_editing_the_env_file_and_a_hup_roll_back_without_a_lost_request(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, lines: str
 ) -> None:
+    """A typo, whatever its line was about, sends everything to legacy and ends nothing."""
     with Instance(tmp_path, {**world.environ, "ROLLOUT_PERCENT": "100"}) as instance:
         before = workers(instance)
         with Load(instance, clients=4) as load:
             load.more(70)
-            instance.env_file.write_text("USE_DOMAIN_SERVICE=false\n")
+            instance.env_file.write_text(lines)
             instance.reload()
             await_new_workers(instance, before)
             rolled_back = load.more(140)

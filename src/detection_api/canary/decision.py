@@ -1,8 +1,8 @@
 """Which implementation answers a request, and why; pure."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
 
@@ -92,8 +92,22 @@ class Overrides:
 
     def pinned_percent(self, endpoint: str) -> float | None:
         """The percent that the environment pins for `endpoint` (Flask's name), if it does."""
-        own = "ROLLOUT_PERCENT_" + endpoint.replace(".", "_").upper()
-        return self.pinned.get(own, self.pinned.get("ROLLOUT_PERCENT"))
+        return self.pinned.get(_variable(endpoint), self.pinned.get("ROLLOUT_PERCENT"))
+
+    def checked(self, endpoints: Iterable[str]) -> Self:
+        """These overrides, with the kill switch set where one is pinned for none of `endpoints`.
+
+        It is a typo, and what was misspelled may have been a rollback.
+        """
+        unknown = set(self.pinned) - {"ROLLOUT_PERCENT", *map(_variable, endpoints)}
+        for name in sorted(unknown):
+            log.error("%s names no endpoint: all traffic goes to legacy", name)
+        return replace(self, use_domain=False) if unknown else self
+
+
+def _variable(endpoint: str) -> str:
+    """The variable that pins the percent of `endpoint`."""
+    return "ROLLOUT_PERCENT_" + endpoint.replace(".", "_").upper()
 
 
 def _read_percent(name: str, text: str) -> float:

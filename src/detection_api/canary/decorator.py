@@ -74,15 +74,16 @@ class _Runtime:
         return response
 
     def _ask(self) -> Ask:
-        operator = self._identify(request)
+        operator = self._operator()
         subject = request.headers.get(self._overrides.sticky_header) or operator
         return Ask(subject=subject or _anonymous(), forced=self._forced(operator))
 
     def _forced(self, operator: str | None) -> Arm | None:
-        word = request.args.get(FORCE_PARAMETER)
-        if word is None:
+        words = set(request.args.getlist(FORCE_PARAMETER))
+        if not words:
             return None
-        if word not in FORCE_WORDS:
+        word = words.pop()
+        if words or word not in FORCE_WORDS:
             raise _unreadable(FORCE_PARAMETER, "Must be one of: true, false, 1, 0.")
         granted = self._overrides.force is ForcePolicy.OPEN or (
             self._overrides.force is ForcePolicy.TOKEN and operator is not None
@@ -92,10 +93,16 @@ class _Runtime:
     def _state(self, endpoint: str) -> RolloutState:
         try:
             return self._store.read(endpoint)
-        except Exception:  # the canary's own fault must not become the client's
-            log.exception("canary_fault", operation="read_state", endpoint=endpoint)
-            metrics.FAULTS.labels("read_state").inc()
+        except Exception:  # noqa: BLE001 - its own fault must not become the client's
+            _fault("read_state")
             return RolloutState(endpoint=endpoint)
+
+    def _operator(self) -> str | None:
+        try:
+            return self._identify(request)
+        except Exception:  # noqa: BLE001 - its own fault must not become the client's
+            _fault("identify")
+            return None
 
 
 class Canary:
@@ -110,14 +117,19 @@ class Canary:
         store: Store | None = None,
         identify: Identify = lambda _: None,
     ) -> None:
-        """Make the canary of `app`.
+        """Make the canary of `app`, whose canaried routes are registered already.
 
-        `answers` are the exceptions that are answers to a request and not failures; the
-        application's error handlers turn them into responses. `identify` names the operator
-        whose token a request shows.
+        A percentage that is pinned for an endpoint which is none of them is a typo, and so a
+        kill switch. `answers` are the exceptions that are answers to a request and not
+        failures; the application's error handlers turn them into responses. `identify` names
+        the operator whose token a request shows.
         """
+        canaried = {name for name, view in app.view_functions.items() if hasattr(view, "canary")}
         app.extensions["canary"] = _Runtime(
-            overrides, answers=answers, store=store or MemoryStore(), identify=identify
+            overrides.checked(canaried),
+            answers=answers,
+            store=store or MemoryStore(),
+            identify=identify,
         )
 
     def __call__(
@@ -183,9 +195,17 @@ def _account(endpoint: str, served: Served) -> None:
         metrics.count(endpoint, served)
         for observation in served.observations:
             _log_failure(endpoint, observation)
-    except Exception:  # the canary's own fault must not become the client's
-        log.exception("canary_fault", operation="account", endpoint=endpoint)
-        metrics.FAULTS.labels("account").inc()
+    except Exception:  # noqa: BLE001 - its own fault must not become the client's
+        _fault("account")
+
+
+def _fault(operation: str) -> None:
+    """Log and count a fault of the canary's own; counting may be the very thing that fails."""
+    log.exception("canary_fault", operation=operation, endpoint=request.endpoint)
+    try:
+        metrics.FAULTS.labels(operation).inc()
+    except Exception:
+        log.exception("canary_fault", operation="count", endpoint=request.endpoint)
 
 
 def _log_failure(endpoint: str, observation: Observation) -> None:

@@ -61,8 +61,7 @@ class DeadlinePool:
             finally:
                 self._free.release()
 
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(run,), daemon=True).start()
+        self._start(contextvars.copy_context(), run)
         try:
             value, error = outcome.get(timeout=seconds)
         except queue.Empty:
@@ -70,6 +69,13 @@ class DeadlinePool:
         if error is not None:
             raise error
         return value
+
+    def _start(self, context: contextvars.Context, run: Callable[[], None]) -> None:
+        try:
+            threading.Thread(target=context.run, args=(run,), daemon=True).start()
+        except RuntimeError:  # the system has no more threads
+            self._free.release()
+            raise
 
 
 def observe(

@@ -8,6 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 BIGINT_MAX = 2**63 - 1
 
+_DIGITS = re.compile(r"-?[0-9]+", re.ASCII)
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -29,6 +30,15 @@ class UtcDateTime(fields.AwareDateTime):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         text = super()._serialize(value, attr, obj, **kwargs)
         return text.replace("+00:00", "Z") if isinstance(text, str) else text
+
+
+class Whole(fields.Integer):
+    """A whole number in plain digits; not all that Python takes for one (` 10 `, `1_0`, `１０`)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not _DIGITS.fullmatch(value):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Identifier(fields.String):
@@ -54,9 +64,9 @@ def absent() -> None:
     """
 
 
-def limit_field() -> fields.Integer:
+def limit_field() -> Whole:
     """How many items at the most: 1 to 1000, 100 when not given."""
-    return fields.Integer(
+    return Whole(
         load_default=100,
         validate=validate.Range(1, 1000),
         metadata={"description": "How many items at the most."},

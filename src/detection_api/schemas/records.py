@@ -3,7 +3,14 @@
 from marshmallow import Schema, fields, validate
 
 from detection_api.models.records import VIOLATION_STATUSES, VIOLATION_TYPES
-from detection_api.schemas.common import BIGINT_MAX, Identifier, UtcDateTime, Window, limit_field
+from detection_api.schemas.common import (
+    BIGINT_MAX,
+    Identifier,
+    UtcDateTime,
+    Whole,
+    Window,
+    limit_field,
+)
 
 
 class CameraPath(Schema):
@@ -16,7 +23,7 @@ class PageQuery(Window):
     """One page of records: of all time, or of a window."""
 
     limit = limit_field()
-    offset = fields.Integer(
+    offset = Whole(
         load_default=0,
         validate=validate.Range(0, BIGINT_MAX),
         metadata={"description": "How many of the newest records to skip."},
@@ -47,13 +54,13 @@ class RecordPage(Schema):
     total = fields.Integer(required=True, strict=True)
     camera_id = fields.String(required=True)
     limit = fields.Integer(required=True, strict=True)
-    offset = fields.Integer(required=True, strict=True)
+    offset = Whole(required=True, strict=True)
 
 
 class ViolationPath(Schema):
     """A violation in the path."""
 
-    violation_id = fields.Integer(required=True, validate=validate.Range(-BIGINT_MAX, BIGINT_MAX))
+    violation_id = Whole(required=True, validate=validate.Range(-BIGINT_MAX, BIGINT_MAX))
 
 
 class BoundingBox(Schema):

@@ -9,6 +9,7 @@ from detection_api import clock
 from detection_api.schemas.common import (
     Identifier,
     UtcDateTime,
+    Whole,
     Window,
     absent,
     camera_filter,
@@ -21,7 +22,7 @@ DEFAULT_WINDOW = timedelta(hours=24)
 class DailyQuery(Schema):
     """Whole UTC days, the last of them today."""
 
-    days = fields.Integer(
+    days = Whole(
         load_default=7,
         validate=validate.Range(1, 90),
         metadata={"description": "How many days, today included."},
@@ -53,7 +54,7 @@ class EventsQuery(Window):
 class HistoryQuery(Schema):
     """The last minutes."""
 
-    minutes = fields.Integer(
+    minutes = Whole(
         load_default=60,
         validate=validate.Range(1, 1440),
         metadata={"description": "How far to look back, in minutes."},
