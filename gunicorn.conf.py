@@ -25,7 +25,8 @@ control_socket_disable = True  # it is one file in the home folder for all insta
 def on_starting(_server: Any) -> None:
     """Have workers count into files of a folder that they share, and no earlier master used.
 
-    Its name must be known when prometheus-client is imported, which only workers do.
+    Its name must be known before prometheus-client is imported: by a worker that boots, and
+    here when the first worker has ended.
     """
     os.environ[METRICS] = tempfile.mkdtemp(prefix="detection-api-metrics-")
 

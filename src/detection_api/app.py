@@ -18,6 +18,7 @@ BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp)
 
 def create(environ: Mapping[str, str] | None = None) -> Flask:
     """See `detection_api.create_app`."""
+    logs.configure("INFO")
     environ = read_environ() if environ is None else environ
     settings, environ = fail_safe(environ)
     logs.configure(settings.log_level)

@@ -1,10 +1,14 @@
 """The `detection-api` command: Flask's own commands for this application, and ours."""
 
+from typing import Any
+
 import click
 from flask import Flask
 from flask.cli import FlaskGroup, NoAppException
+from flask_migrate.cli import db
 
 from detection_api import create_app
+from detection_api.command import clear_database_errors
 from detection_api.demo.cli import demo
 from detection_api.errors import ConfigurationError
 from detection_api.ingest.cli import ingest
@@ -18,11 +22,26 @@ def _create_app() -> Flask:
         raise NoAppException(str(error)) from error
 
 
-@click.group(cls=FlaskGroup, create_app=_create_app, load_dotenv=False)
+class Commands(FlaskGroup):
+    """Flask's group for this one application, with PostgreSQL's errors as one clear line."""
+
+    def __init__(self, **extra: Any) -> None:
+        super().__init__(create_app=_create_app, load_dotenv=False, **extra)
+        # The application is this one, and it reads its env file itself.
+        self.params = [p for p in self.params if p.name not in ("app", "env_file")]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with clear_database_errors():
+            return super().invoke(ctx)
+
+
+@click.group(cls=Commands)
 def main() -> None:
     """Detection records, violations, statistics and cameras, behind a canary."""
 
 
 main.add_command(up)
+main.add_command(db)
 main.add_command(ingest)
 main.add_command(demo)

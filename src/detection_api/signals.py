@@ -12,7 +12,10 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; a second signal ends the process at once."""
+    """An event that SIGTERM and SIGINT set; a second signal ends the process at once.
+
+    SIGHUP keeps ending it at once: what it was doing is as safe as from a `kill -9`.
+    """
     stop = threading.Event()
 
     def request(number: int, _frame: FrameType | None) -> None:

@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, redirect_stderr, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -12,13 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 import click
-import flask_migrate
 import msgspec
-import psycopg2
-from sqlalchemy.exc import DBAPIError
 
-from detection_api import create_app, logs
+from detection_api import create_app, logs, schema
 from detection_api.clock import utc_now
+from detection_api.command import clear_database_errors
 from detection_api.config import Settings, read_environ
 from detection_api.demo import history
 from detection_api.demo.world import CAMERAS, World
@@ -32,8 +30,9 @@ from detection_api.supervisor import BootError, Program, Supervisor
 
 READY_WITHIN = 60
 """Seconds that gunicorn has to answer for the first time."""
+INGESTED_WITHIN = 60
 STATISTICS_WITHIN = 3
-"""Seconds that live statistics are waited for."""
+"""Seconds that ingestion and live statistics are waited for; legacy answers without them."""
 CAUGHT_UP = 5
 """Seconds of lag below which ingestion has what there was."""
 
@@ -76,13 +75,10 @@ def up(instance: Path) -> None:
     """
     interrupt_on_signals()
     try:
-        with ExitStack() as stack:
+        with clear_database_errors(), ExitStack() as stack:
             _run(instance, stack)
     except (UpError, BootError, ConfigurationError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    except (psycopg2.Error, DBAPIError) as error:
-        reason = " ".join(str(getattr(error, "orig", error)).split())
-        raise click.ClickException(f"PostgreSQL: {reason}") from error
     except KeyboardInterrupt:
         click.echo("Stopped.")
 
@@ -92,7 +88,7 @@ def _run(instance: Path, stack: ExitStack) -> None:
     if not Path("wsgi.py").exists():
         raise UpError("this is not the project's folder: there is no wsgi.py here")
     inherited = read_environ()
-    place = Place(instance, port_number(inherited.get("PORT") or "8000"))
+    place = Place(instance, port_number(os.environ.get("PORT") or "8000"))
     stack.enter_context(claimed(place))
     refuse_taken(place.port)
     stack.enter_context(_logging_to(place.logs / "up.log"))
@@ -159,17 +155,15 @@ def _step(what: str) -> Iterator[None]:
     click.echo(f"{what} ... ", nl=False)
     try:
         yield
-    except BaseException:
-        click.echo()
-        raise
-    click.echo(f"{time.monotonic() - started:.1f} s")
+    finally:
+        click.echo(f"{time.monotonic() - started:.1f} s")
 
 
 def _prepare_data(environ: Mapping[str, str], settings: Settings, *, demo: bool) -> bool:
     """Bring the schema up to date and the data in; whether the demo factory is to go on."""
     app = create_app(read_environ(environ))
-    with _step("Migrating the database"), app.app_context():
-        flask_migrate.upgrade()
+    with _step("Migrating the database"):
+        schema.upgrade(app)
     if demo:
         with _step("Writing seven days of the demo factory, where they are missing"):
             demo = history.write(World(), settings, utc_now())
@@ -189,7 +183,7 @@ def _start_programs(
     supervisor.start(Program("ingest-stats", [*ingest, "stats"]))
     if settings.events_log.exists():
         with _step("Ingesting the event log"):
-            supervisor.watch(until=lambda: _is_ingested(settings))
+            _watch(supervisor, INGESTED_WITHIN, lambda: _is_ingested(settings))
     if demo:
         detect = (sys.executable, "-m", "detection_api.demo", "detect")
         supervisor.start(Program("detector", detect))
@@ -198,8 +192,13 @@ def _start_programs(
     with _step("Starting the API"):
         supervisor.boot(web, lambda: _get(place, "/healthz") is not None, READY_WITHIN)
         if demo:
-            deadline = time.monotonic() + STATISTICS_WITHIN
-            supervisor.watch(until=lambda: _has_statistics(place) or time.monotonic() > deadline)
+            _watch(supervisor, STATISTICS_WITHIN, lambda: _has_statistics(place))
+
+
+def _watch(supervisor: Supervisor, seconds: float, until: Callable[[], bool]) -> None:
+    """Keep the programs running until something holds, or so many seconds have passed."""
+    deadline = time.monotonic() + seconds
+    supervisor.watch(until=lambda: until() or time.monotonic() > deadline)
 
 
 def _is_ingested(settings: Settings) -> bool:

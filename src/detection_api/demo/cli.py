@@ -1,14 +1,12 @@
 """`detection-api demo`: a factory to try the API on."""
 
 import click
-import psycopg2
 
-from detection_api import logs
 from detection_api.clock import utc_now
-from detection_api.config import Settings, read_environ
+from detection_api.command import clear_database_errors, read_settings
+from detection_api.config import Settings
 from detection_api.demo import detector, history
 from detection_api.demo.world import DEFAULT_SEED, World
-from detection_api.errors import ConfigurationError
 from detection_api.signals import stop_on_signals
 
 SEED = click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Which factory it is.")
@@ -32,7 +30,7 @@ def write_history(seed: int) -> None:
     Example:
       detection-api demo history --seed 7
     """
-    _write_history(World(seed), _settings())
+    _write_history(World(seed), read_settings())
 
 
 @demo.command("detect")
@@ -44,27 +42,17 @@ def detect(seed: int) -> None:
     Example:
       detection-api demo detect --seed 7
     """
-    world, settings = World(seed), _settings()
+    world, settings = World(seed), read_settings()
     _write_history(world, settings)
     with stop_on_signals() as stop:
         detector.detect(world, settings, stop)
 
 
-def _settings() -> Settings:
-    try:
-        settings = Settings.from_environ(read_environ())
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from error
-    logs.configure(settings.log_level)
-    return settings
-
-
 def _write_history(world: World, settings: Settings) -> None:
     try:
-        simulated = history.write(world, settings, utc_now())
+        with clear_database_errors():
+            simulated = history.write(world, settings, utc_now())
     except OSError as error:
         raise click.ClickException(str(error)) from error
-    except psycopg2.Error as error:
-        raise click.ClickException(f"PostgreSQL: {' '.join(str(error).split())}") from error
     if not simulated:
         raise click.ClickException("the database or the event log holds data of somebody else")

@@ -7,12 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import psycopg2
 
-from detection_api import logs
 from detection_api.clock import utc_now
-from detection_api.config import Settings, read_environ
-from detection_api.errors import ConfigurationError
+from detection_api.command import clear_database_errors, read_settings
 from detection_api.ingest import camera_statistics, cameras, events
 from detection_api.ingest.cameras import CameraFileError
 from detection_api.ingest.event_writer import LogBusyError
@@ -44,7 +41,7 @@ def ingest_events(path: Path, follow: bool) -> None:
     Example:
       detection-api ingest events logs/events_record.jsonl --follow
     """
-    settings = _settings()
+    settings = read_settings()
     if follow:
         with stop_on_signals() as stop:
             events.follow(settings.database_url, path, stop)
@@ -65,7 +62,7 @@ def ingest_cameras(path: Path, follow: bool) -> None:
     Example:
       detection-api ingest cameras config/cameras.yaml
     """
-    settings = _settings()
+    settings = read_settings()
     if follow:
         with stop_on_signals() as stop:
             cameras.follow(settings.database_url, path, stop)
@@ -83,31 +80,21 @@ def ingest_stats() -> None:
     Example:
       REDIS_URL=redis://localhost:6379 detection-api ingest stats
     """
-    settings = _settings()
+    settings = read_settings()
     if not settings.redis_url:
         raise click.ClickException("REDIS_URL is not set")
     with stop_on_signals() as stop:
         camera_statistics.follow(settings.database_url, settings.redis_url, stop)
 
 
-def _settings() -> Settings:
-    try:
-        settings = Settings.from_environ(read_environ())
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from error
-    logs.configure(settings.log_level)
-    return settings
-
-
 @contextmanager
 def _clear_errors() -> Iterator[None]:
     """Turn what may well happen into one line on standard error and exit code 1."""
     try:
-        yield
+        with clear_database_errors():
+            yield
     except (OSError, LogBusyError, CameraFileError) as error:
         raise click.ClickException(str(error)) from error
-    except psycopg2.Error as error:
-        raise click.ClickException(f"PostgreSQL: {' '.join(str(error).split())}") from error
 
 
 def _read_to_end(database_url: str, path: Path) -> None:

@@ -54,7 +54,7 @@ class RecordPage(Schema):
     total = fields.Integer(required=True, strict=True)
     camera_id = fields.String(required=True)
     limit = fields.Integer(required=True, strict=True)
-    offset = Whole(required=True, strict=True)
+    offset = fields.Integer(required=True, strict=True)
 
 
 class ViolationPath(Schema):
