@@ -43,6 +43,7 @@ Loop = tuple[Write, type[Exception], float]
 
 def detect(world: World, settings: Settings, stop: threading.Event) -> None:
     """Go on until `stop`, sitting out every outage of PostgreSQL, Redis and the disk."""
+    settings.events_log.parent.mkdir(parents=True, exist_ok=True)
     event_log = EventLog(world, settings.events_log)
     rows = Tables(world, settings.database_url)
     loops: list[Loop] = [

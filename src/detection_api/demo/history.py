@@ -83,6 +83,7 @@ def write(world: World, settings: Settings, now: datetime) -> bool:
             cursor.execute(_ONE_AT_A_TIME)
         of_tables = _origin_of_tables(connection)
         if of_tables is Origin.DEMO:
+            _write_missing_cameras(settings.cameras_file)
             return True
         of_log = _origin_of_log(settings.events_log)
         if Origin.FOREIGN in (of_log, of_tables):
@@ -92,8 +93,7 @@ def write(world: World, settings: Settings, now: datetime) -> bool:
         if of_log is Origin.NOBODY:
             lines = world.lines(since.timestamp(), now.timestamp())
             _write_file(settings.events_log, [_first_line(since), *lines])
-        if not settings.cameras_file.exists():
-            _write_file(settings.cameras_file, [CAMERA_FILE.encode()])
+        _write_missing_cameras(settings.cameras_file)
         _write_tables(connection, world, since, now)
     return True
 
@@ -141,6 +141,11 @@ def _first_line(since: datetime) -> bytes:
         round(since.timestamp(), 3), EventType.SELF_CHECK, next(iter(CAMERAS)), None, evidence
     )
     return msgspec.json.encode(event) + b"\n"
+
+
+def _write_missing_cameras(path: Path) -> None:
+    if not path.exists():
+        _write_file(path, [CAMERA_FILE.encode()])
 
 
 def _write_file(path: Path, lines: Iterable[bytes]) -> None:
