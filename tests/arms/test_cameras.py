@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from detection_api.clock import utc_now
 from tests.arms.conftest import Ask
 from tests.world import NOW, World
 
@@ -211,6 +212,17 @@ def test_the_latest_time_wins_and_of_equal_times_the_later_arrival(world: World,
     for ago, persons in ((5, 1), (3, 2), (4, 3), (3, 4)):
         world.publish(message(ago, persons=persons))
     assert ask("camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 4
+
+
+def test_a_message_from_the_future_does_not_stand_in_the_way_of_later_ones(
+    world: World, ask: Ask
+) -> None:
+    """Its arrival is by the wall clock, as that of every message."""
+    world.write_cameras(ONE_CAMERA)
+    future = (utc_now() - NOW).total_seconds() + 3600
+    for ago, persons in ((5, 1), (-future, 2), (3, 3)):
+        world.publish(message(ago, persons=persons))
+    assert ask("camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 3
 
 
 @pytest.mark.parametrize("written", [-1, 1.0, "1", True, None, 2**63, [], {}])

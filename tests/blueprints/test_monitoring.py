@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +98,63 @@ def test_ingestion_lag_is_the_age_of_the_oldest_line_not_ingested(
     assert found["status"] == status
     if line_end:
         assert found["lag_seconds"] == pytest.approx(age, abs=2)
+
+
+def old_event(**fields: object) -> bytes:
+    return json.dumps({"ts": time.time() - 600, "type": "A", "camera_id": "c", **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"deep": %b' % (b"[" * 100_000),
+        b'{"ts": 1}',
+        old_event(type=None),
+        old_event(camera_id=""),
+        old_event(camera_id="?").replace(b"?", b"\xff"),
+        old_event(evidence={"text": "x" * 2**20}),
+    ],
+    ids=["nested too deep", "no names", "no type", "empty camera id", "not UTF-8", "too long"],
+)
+def test_a_line_that_is_no_event_is_no_lag(
+    client: FlaskClient, appended: Path, line: bytes
+) -> None:
+    with appended.open("ab") as log:
+        log.write(line + b"\n")
+    assert client.get(HEALTH).json["checks"]["ingestion"].items() >= {
+        ("status", "ok"),
+        ("lag_seconds", 0),
+    }
+    with appended.open("ab") as log:
+        log.write(old_event() + b"\n")
+    assert state(client)["ingestion"] == "failing"
+
+
+@pytest.mark.parametrize("line_end", [b"", b"\n"], ids=["being written", "whole"])
+def test_an_enormous_line_is_not_held_in_memory(
+    client: FlaskClient, appended: Path, line_end: bytes
+) -> None:
+    with appended.open("r+b") as log:
+        log.truncate(appended.stat().st_size + 2**26)
+    with appended.open("ab") as log:
+        log.write(line_end)
+    tracemalloc.start()
+    try:
+        assert state(client)["ingestion"] == "ok"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**23
+
+
+def test_ingestion_is_known_however_the_path_is_spelled(
+    world: dict[str, str], tmp_path: Path
+) -> None:
+    log = Path(world["EVENTS_LOG"])
+    alias = tmp_path / "alias"
+    alias.symlink_to(log.parent)
+    for spelling in (alias / log.name, log.parent / ".." / log.parent.name / log.name):
+        assert state(client_of(world, EVENTS_LOG=str(spelling)))["ingestion"] == "ok"
 
 
 def test_a_log_nobody_follows_is_failing(world: dict[str, str], tmp_path: Path) -> None:

@@ -126,6 +126,15 @@ def test_the_latest_message_counts_and_of_equal_times_the_later_arrival(
     assert _persons(database_url) == {camera: n for camera, (_, n) in expected.items()}
 
 
+def test_a_message_from_more_than_a_minute_ahead_is_refused(database: str) -> None:
+    arrival = datetime(2025, 10, 31, 9, 15, tzinfo=UTC)
+    with closing(LatestStatistics(database, clock=lambda: arrival)) as latest:
+        for persons, ahead in ((1, 60), (2, 60.001), (3, 86400)):
+            latest.add(_row("cam0", arrival.timestamp() + ahead, persons=persons))
+        latest.write(math.inf)
+    assert _persons(database) == {"cam0": 1}
+
+
 def test_a_lone_message_is_written_at_once_and_what_follows_together_a_second_later(
     database: str,
 ) -> None:

@@ -1,5 +1,6 @@
 """The camera file: what it says, whole or not at all."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -181,15 +182,49 @@ def test_a_follower_syncs_at_every_change_and_sits_out_a_bad_file(
     database: str, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(cameras.follow, database, file):
-        wait_until(lambda: has_logged(caplog, "camera_file_unusable"))
+        wait_until(lambda: has_logged(caplog, "outage", "No such file"))
         _write(file, "cam0")
         wait_until(lambda: _stored(database) == ["cam0"])
         file.write_text("cameras: [")
-        wait_until(lambda: _count(caplog, "camera_file_unusable") == 2)
+        wait_until(lambda: has_logged(caplog, "camera_file_unusable"))
         assert _stored(database) == ["cam0"]
         _write(file, "cam0", "cam1")
         wait_until(lambda: _stored(database) == ["cam0", "cam1"])
     assert _count(caplog, "cameras_synced") == 2
+    assert _count(caplog, "camera_file_unusable") == 1
+
+
+def test_a_follower_tries_again_a_file_that_could_not_be_read_and_logs_it_once(
+    database: str, file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the file is the same before and after."""
+    failures = iter(range(3))
+    read_text = Path.read_text
+
+    def flaky(path: Path, encoding: str | None = None) -> str:
+        if path == file and next(failures, None) is not None:
+            raise OSError(5, "Input/output error")
+        return read_text(path, encoding)
+
+    _write(file, "cam0")
+    monkeypatch.setattr(Path, "read_text", flaky)
+    with running(cameras.follow, database, file):
+        wait_until(lambda: _stored(database) == ["cam0"])
+        wait_until(lambda: has_logged(caplog, "outage_over"))
+    assert has_logged(caplog, "outage", "Input/output error")
+    assert _count(caplog, "outage") == 1
+
+
+def test_a_follower_notices_a_change_of_neither_size_nor_modification_time(
+    database: str, file: Path
+) -> None:
+    _write(file, "cam0")
+    status = file.stat()
+    with running(cameras.follow, database, file):
+        wait_until(lambda: _stored(database) == ["cam0"])
+        _write(file, "cam1")
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+        wait_until(lambda: _stored(database) == ["cam1"])
 
 
 def test_a_follower_sits_out_a_database_that_is_away(

@@ -77,6 +77,36 @@ def test_a_log_has_its_checkpoint_from_the_start_under_its_absolute_path(
     ]
 
 
+def test_a_log_is_the_same_however_its_path_is_spelled(database: str, log: Path) -> None:
+    folder, alias = log.parent / "logs", log.parent / "alias"
+    folder.mkdir()
+    alias.symlink_to(folder)
+    spellings = [folder / log.name, folder / ".." / "logs" / log.name, alias / log.name]
+    append(spellings[0], lines(1, 2))
+    with Ingestion.open(database, spellings[0]) as first:
+        for spelling in spellings:
+            with pytest.raises(LogBusyError):
+                read_to_end(database, spelling)
+        first.step(utc_now())
+    for spelling in spellings:
+        read_to_end(database, spelling)
+    assert stored(database) == [1, 2]
+    assert query(database, "SELECT log FROM ingest_checkpoints") == [(str(spellings[0]),)]
+
+
+def test_a_link_that_is_switched_to_another_file_is_a_rotation(database: str, log: Path) -> None:
+    first, second = log.with_name("first"), log.with_name("second")
+    append(first, lines(1))
+    append(second, lines(2))
+    log.symlink_to(first)
+    read_to_end(database, log)
+    log.unlink()
+    log.symlink_to(second)
+    read_to_end(database, log)
+    assert stored(database) == [1, 2]
+    assert query(database, "SELECT log FROM ingest_checkpoints") == [(str(log),)]
+
+
 def test_a_follower_carries_lines_over_soon_after_they_are_complete(
     database: str, log: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Legacy reads the event log backwards from its end, and no more of it than it was asked for."""
 
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -59,11 +60,13 @@ def test_the_last_line_comes_first(log: Path) -> None:
 @given(
     lines=st.lists(st.integers(0, 9).map(line) | st.binary(max_size=5).map(lambda b: b + b"\n")),
     block=st.integers(1, 200),
+    longest=st.integers(1, 200),
 )
 def test_lines_are_whole_wherever_blocks_part_them(
-    log: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes], block: int
+    log: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes], block: int, longest: int
 ) -> None:
     monkeypatch.setattr(event_log, "BLOCK", block)
+    monkeypatch.setattr(event_log, "MAX_LINE", longest)
     write(log, lines)
     parsed = [event_log.parse(piece) for piece in b"".join(lines).split(b"\n")[:-1]]
     expected = [event for event in reversed(parsed) if event is not None]
@@ -88,6 +91,22 @@ def test_only_the_end_of_a_long_log_is_read(log: Path) -> None:
     before = bytes_read()
     assert len(list(event_log.newest(log, 100))) == 100
     assert bytes_read() - before < 2 * event_log.BLOCK
+
+
+def test_an_enormous_line_is_one_malformed_line_and_not_held_in_memory(log: Path) -> None:
+    """Memory of a constant size is time in proportion to the line: no block is copied for ever."""
+    write(log, [line(0)])
+    with log.open("r+b") as stream:
+        stream.truncate(log.stat().st_size + 2**26)
+    write(log, [b"\n", line(1)], mode="ab")
+    tracemalloc.start()
+    try:
+        assert track_ids(event_log.newest(log, 3)) == [1, 0]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**23
+    assert track_ids(event_log.newest(log, 2)) == [1]
 
 
 def test_a_line_that_is_still_being_written_is_left_for_later(log: Path) -> None:

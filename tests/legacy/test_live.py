@@ -66,13 +66,17 @@ def statistics(server: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def publish(server: EmbeddedValkey, persons: int, *, camera_id: str = "cam0", at: int = 0) -> None:
+    publish_raw(server, payload(persons, camera_id=camera_id, at=at))
+
+
+def payload(persons: int, *, camera_id: str = "cam0", at: float = 0) -> bytes:
     message = {
         "type": "stats",
         "camera_id": camera_id,
         "timestamp": NOW.timestamp() + at,
         "data": {"persons": persons},
     }
-    publish_raw(server, msgspec.json.encode(message))
+    return msgspec.json.encode(message)
 
 
 def publish_raw(server: EmbeddedValkey, payload: bytes) -> None:
@@ -103,6 +107,13 @@ def test_a_malformed_message_does_not_end_the_subscription(
     publish_raw(server, b"\xff")
     publish(server, 1)
     wait_until(lambda: persons(statistics) == 1)
+
+
+def test_a_message_from_more_than_a_minute_ahead_is_refused() -> None:
+    statistics = LiveStatistics("", clock=lambda: NOW)
+    for persons_seen, ahead in ((1, 60), (2, 60.001), (3, 86400)):
+        statistics.receive(payload(persons_seen, at=ahead))
+    assert persons(statistics) == 1
 
 
 def test_the_first_use_subscribes(server: EmbeddedValkey) -> None:

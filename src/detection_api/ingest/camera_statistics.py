@@ -3,8 +3,9 @@
 import math
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.client import PubSub
 from redis.retry import Retry
 
+from detection_api.clock import utc_now
 from detection_api.ingest.database import Outage, connect
 from detection_api.ingest.values import finite_or_zero, is_moment, is_name
 
@@ -24,6 +26,8 @@ WRITE_INTERVAL = 1.0
 """Seconds between two writes at the least; what comes meanwhile is written together."""
 POLL_INTERVAL = 0.2
 """Seconds that one look at Redis waits for a message."""
+LONGEST_LEAD = timedelta(seconds=60)
+"""Statistics from further ahead are refused: they would stand until their time has come."""
 
 _UPSERT = (
     "INSERT INTO camera_statistics AS old (camera_id, timestamp, total_frames, processed_frames,"
@@ -86,18 +90,25 @@ class LatestStatistics:
     """The latest message of each camera, kept until it is in the database.
 
     Written at most every WRITE_INTERVAL seconds, the first after a pause at once. While
-    PostgreSQL is away only the latest are kept. `now` is on the monotonic clock, in seconds.
+    PostgreSQL is away only the latest are kept. `now` is on the monotonic clock, in seconds;
+    `clock` tells when a message arrives.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, clock: Callable[[], datetime] = utc_now) -> None:
         self._url = database_url
+        self._clock = clock
         self._connection: extensions.connection | None = None
         self._outage = Outage("PostgreSQL for camera statistics")
         self._rows: dict[str, CameraStatistics] = {}
         self._due = -math.inf
 
     def add(self, row: CameraStatistics) -> None:
-        """Keep `row` unless there is a later one; of equal times the later arrival counts."""
+        """Keep `row` unless there is a later one; of equal times the later arrival counts.
+
+        One from more than LONGEST_LEAD ahead is refused.
+        """
+        if row.timestamp - self._clock() > LONGEST_LEAD:
+            return
         known = self._rows.get(row.camera_id)
         if known is None or row.timestamp >= known.timestamp:
             self._rows[row.camera_id] = row

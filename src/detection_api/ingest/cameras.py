@@ -32,6 +32,10 @@ class CameraFileError(ValueError):
     """The camera file cannot be used; the message says why, and holds nothing of the file."""
 
 
+class CameraFileUnreadableError(CameraFileError):
+    """The camera file cannot be read now; that may pass though the file does not change."""
+
+
 class Camera(NamedTuple):
     """One configured camera, in the order of the `cameras` table's columns after `position`."""
 
@@ -114,12 +118,14 @@ def sync(database_url: str, path: Path) -> int:
     """Make the `cameras` table what the file at `path` says; how many cameras that is.
 
     One transaction, so readers see the old cameras or the new. Raises CameraFileError, which
-    changes nothing, and psycopg2's errors.
+    changes nothing (CameraFileUnreadableError where it may soon go well), and psycopg2's errors.
     """
     try:
         cameras = parse(path.read_text(encoding="utf-8"))
         _store(database_url, cameras)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CameraFileUnreadableError(f"{path} cannot be used: {error}") from error
+    except ValueError as error:
         raise CameraFileError(f"{path} cannot be used: {error}") from error
     log.info("cameras_synced", file=str(path), cameras=len(cameras))
     return len(cameras)
@@ -147,7 +153,7 @@ def follow(database_url: str, path: Path, stop: threading.Event) -> None:
             continue
         try:
             sync(database_url, path)
-        except psycopg2.Error as error:
+        except (psycopg2.Error, CameraFileUnreadableError) as error:
             stop.wait(outage.failed(error))
             continue
         except CameraFileError as error:
@@ -162,4 +168,4 @@ def _version(path: Path) -> tuple[int, ...]:
         status = path.stat()
     except OSError:
         return ()
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

@@ -16,6 +16,7 @@ from detection_api.ingest.database import Outage, connect
 from detection_api.ingest.event_lines import SHOWN, Malformed, Parsed, parse
 from detection_api.ingest.event_writer import EventWriter, LogBusyError
 from detection_api.ingest.log_reader import LogReader
+from detection_api.models.ingestion import log_key
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ class Ingestion:
 
         Raises LogBusyError, and psycopg2's errors.
         """
-        path = path.absolute()
+        path = Path(log_key(path))
         with ExitStack() as stack:
             connection = stack.enter_context(
                 closing(connect(database_url, "detection-api ingest events"))

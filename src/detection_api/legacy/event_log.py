@@ -117,7 +117,10 @@ def _lines_backwards(path: Path) -> Iterator[bytes]:
 
 
 def _pieces_backwards(log: BinaryIO) -> Iterator[bytes]:
-    """What newlines part, the last piece first, as far as the log went when it was opened."""
+    """What newlines part, the last piece first, as far as the log went when it was opened.
+
+    Of a piece longer than MAX_LINE there is only so much that its length still shows.
+    """
     position = log.seek(0, os.SEEK_END)
     tail = b""
     while position > 0:
@@ -129,5 +132,5 @@ def _pieces_backwards(log: BinaryIO) -> Iterator[bytes]:
             return
         head, *pieces = (block + tail).split(b"\n")
         yield from reversed(pieces)
-        tail = head
+        tail = head[: MAX_LINE + 1]  # that much is malformed whatever comes before it
     yield tail

@@ -1,9 +1,9 @@
 """The statistics that detectors publish on Redis: the latest message of each camera."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,11 +13,15 @@ from redis.backoff import NoBackoff
 from redis.client import PubSub
 from redis.retry import Retry
 
+from detection_api.clock import utc_now
 from detection_api.legacy.values import is_name, moment
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "hbd:stats"
+
+LONGEST_LEAD = timedelta(seconds=60)
+"""A message from further ahead is refused: no later one would count until its time has come."""
 
 SILENCE = 1.0
 """Seconds without a message after which the server is asked whether it is still there."""
@@ -43,12 +47,14 @@ class LiveStatistics:
     """The latest message of each camera, kept by a thread that the first use starts.
 
     A forked process starts a thread and a connection of its own. `url` is Redis's; with an
-    empty one there are no messages. Raises ValueError for a URL that is none.
+    empty one there are no messages. `clock` tells when a message arrives. Raises ValueError for a
+    URL that is none.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
         self.subscribed = threading.Event()
         self._client = _client(url) if url else None
+        self._clock = clock
         self._latest: dict[str, Message] = {}
         self._stopped = threading.Event()
         self._starting = threading.Lock()
@@ -76,9 +82,11 @@ class LiveStatistics:
         self._stopped.set()
 
     def receive(self, payload: bytes | str) -> None:
-        """Keep the message in `payload`, unless it is malformed or older than what is kept."""
+        """Keep the message in `payload`, unless it is malformed, older than what is kept or
+        from more than LONGEST_LEAD ahead.
+        """
         message = parse(payload)
-        if message is None:
+        if message is None or message.timestamp - self._clock() > LONGEST_LEAD:
             return
         kept = self._latest.get(message.camera_id)
         if kept is None or kept.timestamp <= message.timestamp:

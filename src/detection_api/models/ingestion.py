@@ -1,6 +1,8 @@
 """How far the followers of event logs have read."""
 
+import os
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Numeric
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,14 +10,23 @@ from sqlalchemy.orm import Mapped, mapped_column
 from detection_api.models.base import Base
 
 
+def log_key(path: Path) -> str:
+    """What names the log at `path`, the same however the path is spelled.
+
+    Links to its folder are followed. One at its end is not: where that points elsewhere, the log
+    was rotated.
+    """
+    # Not Path.resolve, which raises RuntimeError where links go in a circle.
+    return str(Path(os.path.realpath(path.parent), path.name))
+
+
 class IngestCheckpoint(Base):
     """The position in one event log up to which every line is in the tables.
 
-    `log` is the absolute path that is followed; `device` and `inode` name the file that was
-    found there (64 bits, unsigned), `head` is a hash of its first bytes, no further than
-    `offset`, which tells a file that was replaced in place; `offset` is in bytes and always at
-    the start of a line. `lines` and `malformed` count everything read from this log, over all
-    its files.
+    `log` is its `log_key`; `device` and `inode` name the file that was found there (64 bits,
+    unsigned), `head` is a hash of its first bytes, no further than `offset`, which tells a file
+    that was replaced in place; `offset` is in bytes and always at the start of a line. `lines`
+    and `malformed` count everything read from this log, over all its files.
     """
 
     __tablename__ = "ingest_checkpoints"

@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import psycopg2
@@ -16,13 +16,16 @@ from sqlalchemy import Text, bindparam, literal, select
 from detection_api.config import Settings
 from detection_api.errors import DeadlineExceededError
 from detection_api.extensions import reader
-from detection_api.models.ingestion import IngestCheckpoint
+from detection_api.models.ingestion import IngestCheckpoint, log_key
 from detection_api.reader import Query
 
 log = structlog.get_logger(__name__)
 
 REDIS_TIMEOUT = 0.5
 """Seconds that the Redis check may wait."""
+
+MAX_LINE = 1 << 20
+"""A longer line, in bytes, is no event."""
 
 _EXPECTED = (psycopg2.Error, DeadlineExceededError, redis.RedisError, OSError)
 
@@ -37,10 +40,15 @@ CHECKPOINT = Query(
 )
 
 
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+
 class _Line(msgspec.Struct):
-    """As much of an event log's line as lag needs."""
+    """As much of an event log's line as lag needs, and as tells an event from other lines."""
 
     ts: float
+    type: _Name
+    camera_id: _Name
 
 
 def health(settings: Settings, now: datetime) -> dict[str, Any]:
@@ -86,26 +94,34 @@ def _event_log(path: Path) -> Mapping[str, Any]:
 
 
 def _ingestion(settings: Settings, now: datetime) -> Mapping[str, Any]:
-    rows = reader.rows(CHECKPOINT, log=str(settings.events_log.absolute()))
+    rows = reader.rows(CHECKPOINT, log=log_key(settings.events_log))
     lag = _lag(settings.events_log, rows[0] if rows else None, now)
     late = not rows or lag > settings.ingestion_lag_limit_s
     return {"status": "failing" if late else "ok", "lag_seconds": round(lag, 3)}
 
 
 def _lag(path: Path, checkpoint: Mapping[str, Any] | None, now: datetime) -> float:
-    """Seconds since the oldest whole line of the log that no table has yet; 0 without one."""
+    """Seconds since the oldest event of the log that no table has yet; 0 without one."""
     with path.open("rb") as stream:
         found = stream.fileno()
         if checkpoint is not None and _is_file(found, checkpoint):
             stream.seek(checkpoint["offset"])
-        for line in stream:
-            if not line.endswith(b"\n"):
-                break
+        for line in _lines(stream):
             try:
                 return max(0.0, now.timestamp() - msgspec.json.decode(line, type=_Line).ts)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
     return 0.0
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """The whole lines that follow, without those longer than MAX_LINE; no more is ever held."""
+    starts = True
+    while piece := stream.readline(MAX_LINE + 1):
+        ends = piece.endswith(b"\n")
+        if starts and ends:
+            yield piece
+        starts = ends
 
 
 def _is_file(descriptor: int, checkpoint: Mapping[str, Any]) -> bool:
