@@ -3,9 +3,10 @@
 import contextlib
 import json
 import os
+import re
 import signal
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import psutil
 import psycopg2
@@ -64,10 +65,38 @@ def assert_whole(replies: list[Reply]) -> None:
         assert SCHEMAS[reply.path].validate(reply.body) == {}, reply
 
 
-def log_since(instance: Instance, offset: int) -> list[dict[str, Any]]:
-    """The lines that the application has logged since the log was `offset` bytes long."""
-    text = instance.log.read_bytes()[offset:].decode()
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+class Account:
+    """What the domain's failures are counted and logged as, from now on."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._counted = self._counters()
+        self._logged = instance.log.stat().st_size
+
+    def assert_agrees_with(self, replies: list[Reply]) -> None:
+        """Every failure is in `X-Canary`, in a counter and in the log, with the same cause."""
+        answered = Counter(found[1] for r in replies if (found := re.search(r"cause=(\w+)", r.who)))
+        assert self._counters() - self._counted == answered
+        assert self._log_lines() == answered
+
+    def _counters(self) -> Counter[str]:
+        return Counter(
+            {
+                cause: int(
+                    self._instance.metric("canary_failures_total", arm="domain", cause=cause)
+                )
+                for cause in ("error", "timeout", "contract")
+            }
+        )
+
+    def _log_lines(self) -> Counter[str]:
+        text = self._instance.log.read_bytes()[self._logged :].decode()
+        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        return Counter(
+            line["cause"]
+            for line in lines
+            if line["event"] == "arm_failed" and line["arm"] == "domain"
+        )
 
 
 def fallen_back(replies: list[Reply]) -> set[str]:
@@ -90,9 +119,7 @@ def fallen_back(replies: list[Reply]) -> set[str]:
 def test_a_broken_domain_costs_no_client_anything(
     instance: Instance, fault: str, cause: str, paths: tuple[str, ...]
 ) -> None:
-    labels = {"arm": "domain", "cause": cause}
-    before = instance.metric("canary_failures_total", **labels)
-    logged = instance.log.stat().st_size
+    account = Account(instance)
     with Load(instance, clients=8) as load:
         load.more(70)
         instance.fault_file.write_text(fault)
@@ -106,11 +133,7 @@ def test_a_broken_domain_costs_no_client_anything(
     }
     assert fallen_back(broken) >= set(paths)
     assert fallen_back(broken), "the fault was not met"
-    counted = instance.metric("canary_failures_total", **labels) - before
-    assert counted == sum(f"cause={cause}" in reply.who for reply in load.replies)
-    failures = [line for line in log_since(instance, logged) if line["event"] == "arm_failed"]
-    assert {line["cause"] for line in failures} == {cause}
-    assert len(failures) == counted
+    account.assert_agrees_with(load.replies)
 
 
 @contextlib.contextmanager
@@ -127,6 +150,7 @@ def locked(world: World, *tables: str) -> Iterator[None]:
 def test_locked_tables_cost_no_client_anything(instance: Instance, world: World) -> None:
     """The domain's own tables: legacy reads its two from PostgreSQL as well."""
     own = ("events", "hourly_event_counts", "cameras", "camera_statistics")
+    account = Account(instance)
     with Load(instance, clients=8) as load:
         load.more(30)
         with locked(world, *own):
@@ -141,12 +165,14 @@ def test_locked_tables_cost_no_client_anything(instance: Instance, world: World)
         "domain; reason=rollout",
     }
     assert set(whose(mended)) == {"domain; reason=rollout"}
+    account.assert_agrees_with(load.replies)
 
 
 def test_a_stopped_postgresql_costs_nothing_where_legacy_does_without(
     instance: Instance, world: World
 ) -> None:
     """Endpoints 1 and 2 have nothing but PostgreSQL in either arm: 503, and an honest one."""
+    account = Account(instance)
     with Load(instance) as load:
         load.more(30)
         world.postgres.stop()
@@ -163,6 +189,7 @@ def test_a_stopped_postgresql_costs_nothing_where_legacy_does_without(
         assert (reply.status, reply.who) == (503, "none; reason=outage; cause=error")
         assert set(reply.body) == {"type", "title", "status", "detail", "request_id"}
     assert set(whose(again)) == {"domain; reason=rollout"}
+    account.assert_agrees_with(load.replies)
 
 
 def test_a_frozen_postgresql_costs_no_client_more_than_the_deadlines(
@@ -170,6 +197,7 @@ def test_a_frozen_postgresql_costs_no_client_more_than_the_deadlines(
 ) -> None:
     """Stopped processes answer nothing and refuse nothing; only deadlines help."""
     servers = [psutil.Process(world.postgres.pid), *psutil.Process(world.postgres.pid).children()]
+    account = Account(instance)
     with Load(instance, paths=PATHS[2:]) as load:
         load.more(30)
         for server in servers:
@@ -179,6 +207,7 @@ def test_a_frozen_postgresql_costs_no_client_more_than_the_deadlines(
             server.resume()
     assert_unharmed(load, load.replies)
     assert whose(frozen)["legacy; reason=fallback; cause=timeout"] > 0
+    account.assert_agrees_with(load.replies)
 
 
 def test_a_stopped_redis_costs_no_client_anything(instance: Instance, world: World) -> None:
