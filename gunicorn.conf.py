@@ -11,6 +11,8 @@ import tempfile
 from typing import Any
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
+LIVE_STATISTICS_WITHIN = 1.5
+"""Seconds; detectors publish every second."""
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -32,10 +34,13 @@ def on_starting(_server: Any) -> None:
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Subscribe to live statistics now, so that legacy's first answer has some."""
+    """Have live statistics before the first request, so that legacy's first answer has them.
+
+    Otherwise every HUP, a rollback most of all, would show clients a second of zeros.
+    """
     from detection_api.legacy.sources import sources  # noqa: PLC0415 - only workers load it
 
-    sources.live.start()
+    sources.live.warm_up(LIVE_STATISTICS_WITHIN)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -31,7 +31,7 @@ from detection_api.supervisor import BootError, Program, Supervisor
 READY_WITHIN = 60
 """Seconds that gunicorn has to answer for the first time."""
 INGESTED_WITHIN = 60
-STATISTICS_WITHIN = 3
+STATISTICS_WITHIN = 5
 """Seconds that ingestion and live statistics are waited for; legacy answers without them."""
 CAUGHT_UP = 5
 """Seconds of lag below which ingestion has what there was."""
@@ -207,8 +207,10 @@ def _is_ingested(settings: Settings) -> bool:
 
 
 def _has_statistics(place: Place) -> bool:
-    body = _get(place, f"/api/v1/cameras/{next(iter(CAMERAS))}/stats")
-    return body is not None and bool(msgspec.json.decode(body)["running"])
+    """Whether both arms have them; legacy's are each worker's own, so it is asked repeatedly."""
+    path = f"/api/v1/cameras/{next(iter(CAMERAS))}/stats?force_domain="
+    bodies = [_get(place, path + word) for word in ("true", *["false"] * 8)]
+    return all(body is not None and msgspec.json.decode(body)["running"] for body in bodies)
 
 
 def _get(place: Place, path: str) -> bytes | None:

@@ -124,6 +124,31 @@ def test_the_first_use_subscribes(server: EmbeddedValkey) -> None:
     statistics.stop()
 
 
+def test_warming_up_ends_with_the_first_message(
+    server: EmbeddedValkey, statistics: LiveStatistics
+) -> None:
+    """So that a new worker's first answer already has statistics."""
+    warm = threading.Event()
+
+    def warm_up() -> None:
+        statistics.warm_up(60)
+        warm.set()
+
+    threading.Thread(target=warm_up).start()
+    assert not warm.is_set()
+    publish(server, 3)
+    assert warm.wait(10)
+    assert persons(statistics) == 3
+
+
+def test_warming_up_without_messages_or_without_a_server_goes_on(server: EmbeddedValkey) -> None:
+    silent = LiveStatistics(server.url)
+    silent.warm_up(0.01)
+    assert silent.latest("cam0") is None
+    silent.stop()
+    LiveStatistics("").warm_up(3600)
+
+
 def test_simultaneous_first_uses_subscribe_once(server: EmbeddedValkey) -> None:
     everybody = [LiveStatistics(server.url) for _ in range(10)]
     with switching_threads_often():

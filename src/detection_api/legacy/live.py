@@ -53,6 +53,7 @@ class LiveStatistics:
 
     def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
         self.subscribed = threading.Event()
+        self._heard = threading.Event()
         self._client = _client(url) if url else None
         self._clock = clock
         self._latest: dict[str, Message] = {}
@@ -77,6 +78,12 @@ class LiveStatistics:
                 )
                 self._thread.start()
 
+    def warm_up(self, seconds: float) -> None:
+        """Subscribe, and wait so long at the most for a first message, where there is a Redis."""
+        self.start()
+        if self._client is not None:
+            self._heard.wait(seconds)
+
     def stop(self) -> None:
         """Have the thread end within `SILENCE` seconds; nothing starts it again."""
         self._stopped.set()
@@ -91,6 +98,7 @@ class LiveStatistics:
         kept = self._latest.get(message.camera_id)
         if kept is None or kept.timestamp <= message.timestamp:
             self._latest[message.camera_id] = message
+            self._heard.set()
 
     def _is_listening(self) -> bool:
         # In a forked process its parent's thread is not alive.
