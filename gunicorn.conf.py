@@ -1,8 +1,9 @@
 """How gunicorn serves the application; the README's table has the variables it reads.
 
 They are the environment's alone: the env file is for the application, which reads it anew after
-a HUP. Nothing of the application is loaded here or before workers are forked, so that a HUP,
-after which all workers are new, gets both new code and new settings.
+a HUP. Nothing of the application is loaded here, so that a HUP, after which all workers are new,
+gets both new code and new settings. With `--preload` it is loaded once, before workers are forked:
+they then keep the settings of the start.
 """
 
 import os
@@ -11,8 +12,16 @@ import tempfile
 from typing import Any
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
+OWNER = "DETECTION_API_METRICS_OWNER"
+ROLLOUT_STATE_WITHIN = 1.5
 LIVE_STATISTICS_WITHIN = 1.5
 """Seconds; detectors publish every second."""
+
+if os.environ.get(OWNER) != str(os.getpid()):
+    # Workers count into files of a folder that they share, and no earlier master used. Its name
+    # must be known before prometheus-client is imported; a HUP reads this file again.
+    os.environ[METRICS] = tempfile.mkdtemp(prefix="detection-api-metrics-")
+    os.environ[OWNER] = str(os.getpid())
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -24,22 +33,16 @@ accesslog = None  # the application logs each request itself, with its arm and r
 control_socket_disable = True  # it is one file in the home folder for all instances
 
 
-def on_starting(_server: Any) -> None:
-    """Have workers count into files of a folder that they share, and no earlier master used.
+def post_worker_init(worker: Any) -> None:
+    """Have the rollout's state and live statistics before the first request.
 
-    Its name must be known before prometheus-client is imported: by a worker that boots, and
-    here when the first worker has ended.
+    Otherwise every HUP would send clients of the domain to legacy for a moment, and show those of
+    legacy a second of zeros.
     """
-    os.environ[METRICS] = tempfile.mkdtemp(prefix="detection-api-metrics-")
+    from detection_api.extensions import canary  # noqa: PLC0415 - only workers load it
+    from detection_api.legacy.sources import sources  # noqa: PLC0415
 
-
-def post_worker_init(_worker: Any) -> None:
-    """Have live statistics before the first request, so that legacy's first answer has them.
-
-    Otherwise every HUP, a rollback most of all, would show clients a second of zeros.
-    """
-    from detection_api.legacy.sources import sources  # noqa: PLC0415 - only workers load it
-
+    canary.start(worker.wsgi, within=ROLLOUT_STATE_WITHIN)
     sources.live.warm_up(LIVE_STATISTICS_WITHIN)
 
 

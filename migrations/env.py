@@ -7,6 +7,7 @@ from alembic import context
 from flask import current_app
 
 from detection_api import models
+from detection_api.canary import tables
 from detection_api.models.base import Base
 from detection_api.partitions import is_partition
 
@@ -23,7 +24,7 @@ LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('detection-api mig
 with current_app.extensions["migrate"].db.engine.connect() as connection:
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=[Base.metadata, tables.metadata],
         include_name=include_name,
         compare_server_default=True,
     )

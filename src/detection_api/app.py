@@ -5,14 +5,17 @@ from collections.abc import Mapping
 import psycopg2
 from flask import Flask
 
-from detection_api import __version__, legacy, logs, models, openapi, postgres, problems
+from detection_api import __version__, legacy, logs, models, openapi, postgres, problems, vitals
 from detection_api.blueprints import cameras, monitoring, records, statistics
-from detection_api.canary.decision import Overrides
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.postgres_store import SESSION_SETTINGS, PostgresStore
 from detection_api.config import Settings, fail_safe, read_environ
 from detection_api.errors import DetectionError
 from detection_api.extensions import canary, db, migrate, reader
 from detection_api.reader import decode_json_exactly
 
+STORE_DEADLINE = 1.0
+"""Seconds that one statement of the canary's store may take; no request waits for it."""
 BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp)
 
 
@@ -31,7 +34,14 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    canary.init_app(app, Overrides.from_environ(environ), answers=(DetectionError,))
+    canary.init_app(
+        app,
+        Overrides.from_environ(environ),
+        answers=(DetectionError,),
+        store=_store(settings),
+        request_id=logs.request_id,
+        vitals=vitals.vitals,
+    )
     problems.init_app(app)
     return app
 
@@ -53,5 +63,20 @@ def _connect(app: Flask, settings: Settings) -> None:
         size=settings.domain_pool_size,
         deadline=settings.domain_deadline_ms / 1000,
         name="detection-api domain",
+        settings=postgres.READ_ONLY,
     )
+    vitals.watch("domain", reader.pool)
     legacy.configure(settings)
+
+
+def _store(settings: Settings) -> PostgresStore:
+    """The canary's store, over a session of its own."""
+    pool = postgres.Pool(
+        settings.database_url,
+        size=1,
+        deadline=STORE_DEADLINE,
+        name="detection-api canary",
+        settings=SESSION_SETTINGS,
+    )
+    vitals.watch("canary", pool)
+    return PostgresStore(pool.connection)

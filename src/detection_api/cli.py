@@ -12,6 +12,8 @@ from detection_api.command import clear_database_errors
 from detection_api.demo.cli import demo
 from detection_api.errors import ConfigurationError
 from detection_api.ingest.cli import ingest
+from detection_api.rollout.accepted import accepted
+from detection_api.rollout.cli import rollout
 from detection_api.up import up
 
 
@@ -45,3 +47,5 @@ main.add_command(up)
 main.add_command(db)
 main.add_command(ingest)
 main.add_command(demo)
+main.add_command(rollout)
+main.add_command(accepted)

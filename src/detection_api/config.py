@@ -93,7 +93,7 @@ class Settings:
     """The application's settings; `from_environ` reads and checks them all at once.
 
     The canary's own variables (`USE_DOMAIN_SERVICE`, `ROLLOUT_PERCENT...`, `FORCE_DOMAIN`,
-    `CANARY_STICKY`) are read by `canary.decision.Overrides`.
+    `SHADOW_...` and others) are read by `canary.overrides.Overrides`.
     """
 
     database_url: str = _setting(
@@ -118,10 +118,10 @@ class Settings:
         "LEGACY_DEADLINE_MS", _positive, "longest that one legacy SQL read may take, ms", "5000"
     )
     domain_pool_size: int = _setting(
-        "DOMAIN_POOL_SIZE", _positive, "PostgreSQL connections a worker holds for the domain", "4"
+        "DOMAIN_POOL_SIZE", _positive, "PostgreSQL connections a worker holds for the domain", "5"
     )
     legacy_pool_size: int = _setting(
-        "LEGACY_POOL_SIZE", _positive, "PostgreSQL connections a worker holds for legacy", "4"
+        "LEGACY_POOL_SIZE", _positive, "PostgreSQL connections a worker holds for legacy", "5"
     )
     ingestion_lag_limit_s: int = _setting(
         "INGESTION_LAG_LIMIT_S", _positive, "ingestion lag at which health turns to 503, s", "60"

@@ -7,10 +7,11 @@ deadline of the read in progress, and the connection that missed it is closed.
 """
 
 import math
+import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
@@ -24,6 +25,8 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from detection_api.errors import DeadlineExceededError
 
+READ_ONLY: Mapping[str, str] = {"default_transaction_read_only": "on"}
+"""Session settings for a pool that never writes."""
 _EVENTS = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
 
 
@@ -52,17 +55,26 @@ def bound_waits() -> None:
 
 
 class Pool:
-    """Read-only autocommit connections, opened on demand by the process that uses them.
+    """Autocommit connections, opened on demand by the process that uses them.
 
     `url` is libpq's; `size` connections at the most; `deadline`, in seconds, is for one whole
     read: waiting for a connection, connecting and every statement; `name` shows in
-    `pg_stat_activity`.
+    `pg_stat_activity`; `settings` are PostgreSQL's, for each session. A forked process may go on
+    using the pool: it gets connections of its own.
     """
 
-    def __init__(self, url: str, *, size: int, deadline: float, name: str) -> None:
+    def __init__(
+        self, url: str, *, size: int, deadline: float, name: str, settings: Mapping[str, str]
+    ) -> None:
         self.deadline = deadline
         self._url = url
         self._name = name
+        self._settings = {
+            **settings,
+            "TimeZone": "UTC",
+            "statement_timeout": str(math.ceil(deadline * 900)),
+        }
+        self._pid = os.getpid()
         self._connections = QueuePool(
             cast("Callable[[], DBAPIConnection]", self._connect),
             pool_size=size,
@@ -81,7 +93,7 @@ class Pool:
         """
         _deadline.at = time.monotonic() + self.deadline
         try:
-            proxied = self._connections.connect()
+            proxied = self._own_connections().connect()
             try:
                 yield proxied
             except BaseException:
@@ -97,16 +109,31 @@ class Pool:
 
     def dispose(self) -> None:
         """Close every idle connection."""
-        self._connections.dispose()
+        self._own_connections().dispose()
+
+    def usage(self) -> tuple[int, int]:
+        """How many connections are in use, and how many idle.
+
+        One that was discarded after an error is idle until it is opened anew.
+        """
+        connections = self._own_connections()
+        return connections.checkedout(), connections.checkedin()
+
+    def _own_connections(self) -> QueuePool:
+        """The connections of this process; those of the one it was forked from stay as they are."""
+        if self._pid != os.getpid():
+            self._connections = self._connections.recreate()
+            self._pid = os.getpid()
+        return self._connections
 
     def _connect(self) -> extensions.connection:
         options = extensions.parse_dsn(self._url).get("options", "")
+        settings = " ".join(f"-c {name}={value}" for name, value in self._settings.items())
         connection = psycopg2.connect(
             self._url,
             application_name=self._name,
             client_encoding="UTF8",
-            options=f"{options} -c default_transaction_read_only=on -c TimeZone=UTC"
-            f" -c statement_timeout={math.ceil(self.deadline * 900)}",
+            options=f"{options} {settings}",
         )
         connection.autocommit = True
         return connection

@@ -1,7 +1,10 @@
 """Liveness, health and metrics."""
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
+import structlog
 from flask import Response, current_app
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -10,11 +13,20 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from werkzeug.exceptions import ServiceUnavailable
 
 from detection_api import clock
+from detection_api.extensions import canary
 from detection_api.openapi import Blueprint
-from detection_api.schemas.monitoring import Health
-from detection_api.services import monitoring
+from detection_api.schemas.monitoring import FleetMetrics, Health
+from detection_api.services import metrics, monitoring
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER = 5
+"""Seconds after which a client may ask again for what the store could not say."""
 
 blp = Blueprint("monitoring", __name__)
 
@@ -35,12 +47,40 @@ def health() -> tuple[dict[str, object], int]:
     return found, 200 if found["status"] == "ok" else 503
 
 
+@blp.get("/api/v1/monitoring/metrics")
+@blp.response(200, FleetMetrics)
+@blp.alt_response(503, "SERVICE_UNAVAILABLE")
+def fleet_metrics() -> dict[str, Any]:
+    """Requests, durations, failures and errors of all workers: lately, and since they started."""
+    try:
+        return metrics.fleet_metrics(canary.store)
+    except metrics.UNAVAILABLE as error:
+        log.warning("fleet_metrics_unavailable", error=str(error))
+        raise ServiceUnavailable(retry_after=RETRY_AFTER) from error
+
+
 @blp.get("/metrics")
 @blp.response(200, {"type": "string"}, content_type="text/plain")
-def metrics() -> Response:
+def prometheus() -> Response:
     """Counters for Prometheus, over all workers of this instance."""
-    registry = REGISTRY
+    registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry.register(REGISTRY)
+    registry.register(_PostgresConnections())
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class _PostgresConnections(Collector):
+    """Counted at every scrape; no sample when PostgreSQL does not say in time."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One gauge, or none."""
+        count = metrics.postgres_connections()
+        if count is not None:
+            yield GaugeMetricFamily(
+                "detection_api_postgres_connections",
+                "Connections to this application's database, by anybody.",
+                value=count,
+            )

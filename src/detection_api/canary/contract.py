@@ -8,6 +8,7 @@ contract all the same.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +19,22 @@ from detection_api.canary.wire_types import UnderivableError, derive
 
 
 class ContractViolationError(Exception):
-    """An answer does not have the shape its schema promises; `messages` are marshmallow's."""
+    """The answer `value` does not have the shape its schema promises.
 
-    def __init__(self, messages: Any) -> None:
+    `messages` are marshmallow's.
+    """
+
+    def __init__(self, messages: Any, value: Any) -> None:
         super().__init__(json.dumps(messages, default=str))
         self.messages = messages
+        self.value = value
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as JSON, and how it breaks its contract, if it does."""
+    """An implementation's `value` as JSON, and how it breaks its contract, if it does."""
 
+    value: Any
     body: bytes
     violation: ContractViolationError | None = None
 
@@ -42,8 +48,10 @@ class Contract:
             self._wire_type = derive(self.schema)
         except UnderivableError:
             self._convert = self._encode_by_marshmallow
+            self._wire: Callable[[Any], Any] = self.schema.dump
         else:
             self._convert = self._encode_by_msgspec
+            self._wire = msgspec.to_builtins
 
     def encode(self, value: Any) -> bytes:
         """`value` as JSON; raises ContractViolationError where it is not what was promised."""
@@ -55,15 +63,22 @@ class Contract:
         Raises TypeError or ValueError for what JSON cannot hold.
         """
         try:
-            return Answer(self.encode(value))
+            return Answer(value, self.encode(value))
         except ContractViolationError as violation:
-            return Answer(msgspec.json.encode(value), violation)
+            return Answer(value, msgspec.json.encode(value), violation)
+
+    def wire(self, value: Any) -> Any:
+        """`value` in JSON's types as it would go out, were it not for what the contract forbids.
+
+        Raises TypeError or ValueError for what JSON cannot hold.
+        """
+        return self._wire(value)
 
     def _encode_by_msgspec(self, value: Any) -> bytes:
         try:
             return msgspec.json.encode(msgspec.convert(value, self._wire_type))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise ContractViolationError(self._explain(value, error)) from error
+            raise ContractViolationError(self._explain(value, error), value) from error
 
     def _encode_by_marshmallow(self, value: Any) -> bytes:
         try:
@@ -72,9 +87,9 @@ class Contract:
             body = json.dumps(wire, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
             encoded = body.encode()
         except (ValidationError, AttributeError, TypeError, ValueError) as error:
-            raise ContractViolationError([str(error)]) from error
+            raise ContractViolationError([str(error)], value) from error
         if messages:
-            raise ContractViolationError(messages)
+            raise ContractViolationError(messages, value)
         return encoded
 
     def _explain(self, value: Any, error: Exception) -> Any:

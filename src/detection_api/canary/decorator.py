@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Protocol
+from uuid import uuid4
 
 import structlog
 from flask import Flask, Request, Response, current_app, g, request
@@ -12,10 +13,14 @@ from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
 
 from detection_api.canary import metrics
 from detection_api.canary.contract import Contract
-from detection_api.canary.decision import Arm, ForcePolicy, Overrides
-from detection_api.canary.engine import Ask, Engine, Implementation, Route, Served
-from detection_api.canary.observation import DeadlinePool, Observation
-from detection_api.canary.store import MemoryStore, RolloutState, Store
+from detection_api.canary.decision import Arm
+from detection_api.canary.engine import Ask, Implementation, Route, Served
+from detection_api.canary.memory_store import MemoryStore
+from detection_api.canary.observation import Observation
+from detection_api.canary.overrides import ForcePolicy, Overrides
+from detection_api.canary.rules import rules_of
+from detection_api.canary.runtime import Runtime
+from detection_api.canary.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -28,11 +33,15 @@ FORCE_WORDS: Mapping[str, Arm] = {
 }
 RETRY_AFTER = 5
 """Seconds after which a client may try again when no implementation could answer."""
-DEADLINE_THREADS = 8
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 View = Callable[..., Any]
 Identify = Callable[[Request], str | None]
 """The name of the operator whose token a request shows, or None."""
+
+
+class ConflictingMethodsError(Exception):
+    """A canaried route takes a method that may write, and does not say that it writes."""
 
 
 class CanariedView(Protocol):
@@ -42,67 +51,6 @@ class CanariedView(Protocol):
 
     def __call__(self, **arguments: Any) -> Response:
         """The response to the request in progress."""
-
-
-class _Runtime:
-    """What one application's canary works with."""
-
-    def __init__(
-        self,
-        overrides: Overrides,
-        *,
-        answers: tuple[type[Exception], ...],
-        store: Store,
-        identify: Identify,
-    ) -> None:
-        self._overrides = overrides
-        self._identify = identify
-        self._store = store
-        self._engine = Engine(overrides, answers, DeadlinePool(DEADLINE_THREADS))
-
-    def respond(self, route: Route, arguments: Mapping[str, Any]) -> Response:
-        endpoint = request.endpoint or ""
-        ask = self._ask()
-        served = self._engine.serve(route, self._state(endpoint), ask, arguments)
-        g.canary = served
-        _account(endpoint, served)
-        response = _response(served)
-        response.headers["X-Canary"] = _canary_header(served)
-        response.headers["Server-Timing"] = ", ".join(
-            f"{o.arm.value};dur={o.seconds * 1000:.3f}" for o in served.observations
-        )
-        return response
-
-    def _ask(self) -> Ask:
-        operator = self._operator()
-        subject = request.headers.get(self._overrides.sticky_header) or operator
-        return Ask(subject=subject or _anonymous(), forced=self._forced(operator))
-
-    def _forced(self, operator: str | None) -> Arm | None:
-        words = set(request.args.getlist(FORCE_PARAMETER))
-        if not words:
-            return None
-        word = words.pop()
-        if words or word not in FORCE_WORDS:
-            raise _unreadable(FORCE_PARAMETER, "Must be one of: true, false, 1, 0.")
-        granted = self._overrides.force is ForcePolicy.OPEN or (
-            self._overrides.force is ForcePolicy.TOKEN and operator is not None
-        )
-        return FORCE_WORDS[word] if granted else None
-
-    def _state(self, endpoint: str) -> RolloutState:
-        try:
-            return self._store.read(endpoint)
-        except Exception:  # noqa: BLE001 - its own fault must not become the client's
-            _fault("read_state")
-            return RolloutState(endpoint=endpoint)
-
-    def _operator(self) -> str | None:
-        try:
-            return self._identify(request)
-        except Exception:  # noqa: BLE001 - its own fault must not become the client's
-            _fault("identify")
-            return None
 
 
 class Canary:
@@ -116,21 +64,60 @@ class Canary:
         answers: tuple[type[Exception], ...] = (),
         store: Store | None = None,
         identify: Identify = lambda _: None,
+        request_id: Callable[[], str] = lambda: uuid4().hex,
+        vitals: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         """Make the canary of `app`, whose canaried routes are registered already.
 
         A percentage that is pinned for an endpoint which is none of them is a typo, and so a
         kill switch. `answers` are the exceptions that are answers to a request and not
-        failures; the application's error handlers turn them into responses. `identify` names
-        the operator whose token a request shows.
+        failures; the application's error handlers turn them into responses. Without a `store`
+        nothing is shared, and only the environment sets percentages. `identify` names the
+        operator whose token a request shows, `request_id` the request; `vitals` is what each
+        worker reports of itself. Raises ConflictingMethodsError.
         """
-        canaried = {name for name, view in app.view_functions.items() if hasattr(view, "canary")}
-        app.extensions["canary"] = _Runtime(
-            overrides.checked(canaried),
-            answers=answers,
-            store=store or MemoryStore(),
-            identify=identify,
+        canaried = _canaried(app)
+        app.extensions["canary"] = _Extension(
+            Runtime(
+                overrides.checked(canaried),
+                store or MemoryStore(),
+                answers=answers,
+                endpoints=canaried,
+                is_alone=store is None,
+                vitals=vitals,
+                context=app.app_context,
+            ),
+            overrides,
+            identify,
+            request_id,
         )
+
+    def start(self, app: Flask, *, within: float) -> None:
+        """Begin in this process, and wait up to `within` seconds for the first word of the store.
+
+        It begins with the first request at the latest; whoever that is would be legacy's.
+        """
+        extension: _Extension = app.extensions["canary"]
+        extension.runtime.start(within)
+
+    def stop(self, app: Flask) -> None:
+        """End what runs in the background in this process; it begins again with a request.
+
+        A process that ends does so by itself.
+        """
+        extension: _Extension = app.extensions["canary"]
+        extension.runtime.sync.stop()
+
+    @property
+    def runtime(self) -> Runtime:
+        """What serves the application in progress."""
+        extension: _Extension = current_app.extensions["canary"]
+        return extension.runtime
+
+    @property
+    def store(self) -> Store:
+        """What the application in progress shares with the fleet."""
+        return self.runtime.sync.store
 
     def __call__(
         self,
@@ -139,24 +126,127 @@ class Canary:
         legacy: Implementation | None,
         schema: Schema | type[Schema],
         deadline: float | None = None,
+        writes: bool = False,
     ) -> Callable[[View], CanariedView]:
         """Serve the decorated route by `domain` or `legacy`; the function's own body is unused.
 
         Both take the view's keyword arguments. `legacy=None` is a finished migration. With
         `deadline`, in seconds, a domain that takes longer is left alone and legacy answers.
+        A route that `writes` runs one arm and is never compared; legacy runs after the domain
+        only where that raised RolledBackError.
         """
-        route = Route(domain=domain, legacy=legacy, contract=Contract(schema), deadline=deadline)
+        contract = Contract(schema)
+        route = Route(
+            domain=domain,
+            legacy=legacy,
+            contract=contract,
+            rule=rules_of(contract.schema),
+            deadline=deadline,
+            writes=writes,
+        )
 
         def decorate(function: View) -> CanariedView:
             @wraps(function)
             def view(**arguments: Any) -> Response:
-                runtime: _Runtime = current_app.extensions["canary"]
-                return runtime.respond(route, arguments)
+                extension: _Extension = current_app.extensions["canary"]
+                return extension.respond(route, arguments)
 
             view.canary = route  # type: ignore[attr-defined]
             return view  # type: ignore[return-value]
 
         return decorate
+
+
+class _Extension:
+    """Between Flask and the runtime of one application."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        overrides: Overrides,
+        identify: Identify,
+        request_id: Callable[[], str],
+    ) -> None:
+        self.runtime = runtime
+        self._overrides = overrides
+        self._identify = identify
+        self._request_id = request_id
+
+    def respond(self, route: Route, arguments: Mapping[str, Any]) -> Response:
+        """The response to the request in progress; accounted for, and perhaps compared later."""
+        endpoint = request.endpoint or ""
+        ask = self._ask()
+        served = self.runtime.serve(route, endpoint, ask, arguments)
+        g.canary = served
+        response = _response(served)
+        response.headers["X-Canary"] = _canary_header(served)
+        response.headers["Server-Timing"] = ", ".join(
+            f"{o.arm.value};dur={o.seconds * 1000:.3f}" for o in served.observations
+        )
+        try:
+            self._account(endpoint, ask, route, served, arguments, response)
+        except Exception:  # noqa: BLE001 - its own fault must not become the client's
+            metrics.fault("account", endpoint=endpoint)
+        return response
+
+    def _account(
+        self,
+        endpoint: str,
+        ask: Ask,
+        route: Route,
+        served: Served,
+        arguments: Mapping[str, Any],
+        response: Response,
+    ) -> None:
+        for observation in served.observations:
+            _log_failure(endpoint, observation)
+        self.runtime.account(endpoint, ask, served, response.status_code)
+        if self.runtime.is_compared(endpoint, ask, route, served):
+            compare = partial(self.runtime.compare, endpoint, ask, route, served, arguments)
+            response.call_on_close(compare)
+
+    def _ask(self) -> Ask:
+        operator = self._operator()
+        subject = request.headers.get(self._overrides.sticky_header) or operator
+        return Ask(
+            subject=subject or _anonymous(),
+            named=subject is not None,
+            forced=self._forced(operator),
+            request_id=self._request_id(),
+        )
+
+    def _forced(self, operator: str | None) -> Arm | None:
+        words = set(request.args.getlist(FORCE_PARAMETER))
+        if not words:
+            return None
+        word = words.pop()
+        if words or word not in FORCE_WORDS:
+            raise _unreadable(FORCE_PARAMETER, "Must be one of: true, false, 1, 0.")
+        granted = self._overrides.force is ForcePolicy.OPEN or (
+            self._overrides.force is ForcePolicy.TOKEN and operator is not None
+        )
+        return FORCE_WORDS[word] if granted else None
+
+    def _operator(self) -> str | None:
+        try:
+            return self._identify(request)
+        except Exception:  # noqa: BLE001 - its own fault must not become the client's
+            metrics.fault("identify", endpoint=request.endpoint)
+            return None
+
+
+def _canaried(app: Flask) -> set[str]:
+    """The endpoints of `app` that the canary serves.
+
+    Raises ConflictingMethodsError for one that takes a method which may write, without saying
+    that it writes: it would be run twice.
+    """
+    canaried = {name for name, view in app.view_functions.items() if hasattr(view, "canary")}
+    for rule in app.url_map.iter_rules():
+        route = getattr(app.view_functions[rule.endpoint], "canary", None)
+        if route is not None and not route.writes and set(rule.methods or ()) - SAFE_METHODS:
+            raise ConflictingMethodsError(f"{rule.endpoint} takes {rule.methods}: writes=True?")
+    return canaried
 
 
 def _anonymous() -> str:
@@ -187,25 +277,6 @@ def _response(served: Served) -> Response:
 def _canary_header(served: Served) -> str:
     arm, *why = served.labels.items()
     return "; ".join([arm[1], *(f"{name}={word}" for name, word in why)])
-
-
-def _account(endpoint: str, served: Served) -> None:
-    """Count and log what came of a request; a fault here is counted and kept from the client."""
-    try:
-        metrics.count(endpoint, served)
-        for observation in served.observations:
-            _log_failure(endpoint, observation)
-    except Exception:  # noqa: BLE001 - its own fault must not become the client's
-        _fault("account")
-
-
-def _fault(operation: str) -> None:
-    """Log and count a fault of the canary's own; counting may be the very thing that fails."""
-    log.exception("canary_fault", operation=operation, endpoint=request.endpoint)
-    try:
-        metrics.FAULTS.labels(operation).inc()
-    except Exception:
-        log.exception("canary_fault", operation="count", endpoint=request.endpoint)
 
 
 def _log_failure(endpoint: str, observation: Observation) -> None:

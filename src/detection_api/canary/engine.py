@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from detection_api.canary.contract import Answer, Contract
-from detection_api.canary.decision import Arm, Decision, Overrides, Reason, decide
+from detection_api.canary.decision import Arm, Decision, Reason, decide
 from detection_api.canary.observation import Cause, DeadlinePool, Observation, observe
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.rules import Rule
 from detection_api.canary.store import RolloutState
+from detection_api.canary.writes import RolledBackError
 
 Implementation = Callable[..., Any]
 
@@ -18,26 +21,41 @@ class Route:
 
     `legacy` is None once the migration is finished. `deadline` (seconds) leaves a domain
     implementation alone that took too long, for services that wait on more than PostgreSQL.
+    A route that `writes` runs one arm only, unless the domain says that it rolled back.
     """
 
     domain: Implementation
     legacy: Implementation | None
     contract: Contract
+    rule: Rule
     deadline: float | None = None
+    writes: bool = False
+
+    def may_fall_back(self, failure: Observation) -> bool:
+        """Whether legacy may run after `failure` of the domain."""
+        if self.legacy is None:
+            return False
+        return not self.writes or isinstance(failure.error, RolledBackError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What the canary knows of a request: who asks, and for which arm, if that is granted."""
+    """What the canary knows of a request: who asks, and for which arm, if that is granted.
+
+    A `named` subject is a client that can be told from others, not one request's random number.
+    """
 
     subject: str
+    named: bool
     forced: Arm | None
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """What came of a request: the arm that answers (None in an outage), why, and all it took."""
 
+    decision: Decision
     arm: Arm | None
     reason: Reason
     observations: tuple[Observation, ...]
@@ -71,16 +89,18 @@ class Engine:
     ) -> Served:
         """Decide on an arm, run it, check its answer; when the domain fails, run legacy."""
         decision = self._decide(route, state, ask)
-        run = self._run_domain if decision.arm is Arm.DOMAIN else self._run_legacy
-        first = run(route, arguments)
+        first = self.run(decision.arm, route, arguments)
         if first.cause is None:
-            return Served(arm=first.arm, reason=decision.reason, observations=(first,))
-        if first.arm is Arm.LEGACY or route.legacy is None:
-            return _outage(first)
-        second = self._run_legacy(route, arguments)
+            return Served(
+                decision=decision, arm=first.arm, reason=decision.reason, observations=(first,)
+            )
+        if first.arm is Arm.LEGACY or not route.may_fall_back(first):
+            return _outage(decision, first)
+        second = self.run(Arm.LEGACY, route, arguments)
         if second.cause is not None:
-            return _outage(first, second)
+            return _outage(decision, first, second)
         return Served(
+            decision=decision,
             arm=Arm.LEGACY,
             reason=Reason.FALLBACK,
             observations=(first, second),
@@ -92,14 +112,18 @@ class Engine:
             return Decision(Arm.DOMAIN, Reason.FINISHED)
         return decide(self._overrides, state, subject=ask.subject, forced=ask.forced)
 
+    def run(self, arm: Arm, route: Route, arguments: Mapping[str, Any]) -> Observation:
+        """Run one arm and see what comes of it."""
+        run = self._run_domain if arm is Arm.DOMAIN else self._run_legacy
+        return run(route, arguments)
+
     def _run_domain(self, route: Route, arguments: Mapping[str, Any]) -> Observation:
         def call() -> Any:
             return route.domain(**arguments)
 
         def answer() -> Answer:
-            if route.deadline is None:
-                return Answer(route.contract.encode(call()))
-            return Answer(route.contract.encode(self._pool.call(call, route.deadline)))
+            value = call() if route.deadline is None else self._pool.call(call, route.deadline)
+            return Answer(value, route.contract.encode(value))
 
         return observe(Arm.DOMAIN, answer, answers=self._answers)
 
@@ -111,8 +135,9 @@ class Engine:
         return observe(Arm.LEGACY, answer, answers=self._answers)
 
 
-def _outage(*observations: Observation) -> Served:
+def _outage(decision: Decision, *observations: Observation) -> Served:
     return Served(
+        decision=decision,
         arm=None,
         reason=Reason.OUTAGE,
         observations=observations,

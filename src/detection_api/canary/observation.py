@@ -11,6 +11,7 @@ from typing import Any
 
 from detection_api.canary.contract import Answer, ContractViolationError
 from detection_api.canary.decision import Arm
+from detection_api.canary.writes import RolledBackError
 
 
 class Cause(Enum):
@@ -96,7 +97,9 @@ def observe(
     return Observation(arm=arm, seconds=clock() - started, answer=answer)
 
 
-def _cause_of(error: Exception) -> Cause:
+def _cause_of(error: BaseException) -> Cause:
+    if isinstance(error, RolledBackError) and error.__cause__ is not None:
+        return _cause_of(error.__cause__)
     if isinstance(error, ContractViolationError):
         return Cause.CONTRACT
     return Cause.TIMEOUT if isinstance(error, TimeoutError) else Cause.ERROR

@@ -1,9 +1,22 @@
-"""Rollout state: what a store promises, and the store of one process."""
+"""What workers and hosts share: rollout state, events, the ledger, mismatches; and the promise.
 
-import threading
-from dataclasses import dataclass, replace
+Every moment in here is the store's own clock's: the hosts' clocks are never compared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
+
+from detection_api.canary.ledger import Batch, Key, Tally
+
+DEFAULT = "*"
+"""The endpoint name of the state that applies where an endpoint has none of its own."""
+WORKER_SILENT_AFTER = timedelta(minutes=1)
+"""A worker that has not been heard from for so long is not reported any more."""
+WORKER_FORGOTTEN_AFTER = timedelta(days=1)
+"""For so long a batch that is sent again is known to have been counted."""
 
 
 class Status(Enum):
@@ -13,61 +26,205 @@ class Status(Enum):
     """It does."""
     ROLLED_BACK = "rolled_back"
     """It does not: everything goes to legacy until an operator resumes."""
+    UNKNOWN = "unknown"
+    """Never stored: a worker has not heard from the store for too long; everything to legacy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutState:
-    """One endpoint's exposure; `percent` is 0..100, `epoch` counts the changes."""
+    """One endpoint's exposure; `percent` is 0..100, `epoch` counts the changes.
+
+    `by` changed it `at` that moment, for that `reason`. Evidence from before `resumed_at`, the
+    last time that a rollback was taken back, does not count any more.
+    """
 
     endpoint: str
     percent: float = 0.0
     status: Status = Status.ACTIVE
     reason: str = ""
     epoch: int = 0
+    by: str = ""
+    at: datetime | None = None
+    resumed_at: datetime | None = None
+
+
+def effective(states: Mapping[str, RolloutState], endpoint: str) -> RolloutState:
+    """The state that applies to `endpoint`: its own, else the default's, else 0 percent.
+
+    A default that is rolled back rolls back every endpoint.
+    """
+    default = states.get(DEFAULT) or RolloutState(endpoint=DEFAULT)
+    own = states.get(endpoint) or RolloutState(
+        endpoint=endpoint, percent=default.percent, status=default.status, reason=default.reason
+    )
+    if default.status is Status.ROLLED_BACK and own.status is Status.ACTIVE:
+        return replace(own, status=default.status, reason=default.reason)
+    return own
+
+
+class EventKind(Enum):
+    """What an event tells."""
+
+    SET = "set"
+    """The percent was changed."""
+    ROLLBACK = "rollback"
+    """The endpoint was rolled back."""
+    RESUME = "resume"
+    """The rollback was taken back."""
+    WARN = "warn"
+    """The guard saw too many failures or slow answers, not enough of them for a rollback."""
+    HOLD = "hold"
+    """The guard found the domain worse than legacy: the percent should not be raised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the audit; never changed. `epoch` is the endpoint's at that moment."""
+
+    endpoint: str
+    kind: EventKind
+    by: str
+    reason: str
+    epoch: int = 0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """What a worker says of itself with each batch; `uptime` in seconds.
+
+    `epochs` are those it applies, by endpoint; `totals` its counts since it started; `vitals`
+    whatever the application measures, such as memory in bytes.
+    """
+
+    worker: str
+    uptime: float
+    epochs: Mapping[str, int]
+    totals: Mapping[Key, Tally]
+    vitals: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A worker as the store knows it: its last heartbeat, `silent` seconds ago."""
+
+    heartbeat: Heartbeat
+    silent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """All workers' counts of one endpoint and arm in the BUCKET_SECONDS from `bucket` on."""
+
+    bucket: datetime
+    endpoint: str
+    arm: str
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """How often, and since when, the arms of an endpoint differ at `path` in one way.
+
+    `count` leaves out the `accepted` ones.
+    """
+
+    endpoint: str
+    path: str
+    kind: str
+    count: int
+    accepted: int
+    first_seen: datetime
+    last_seen: datetime
+    samples: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedDifference:
+    """A difference that is known and excused until `expires_at`.
+
+    `path` is a JSONPath in which `*` stands for any text; `kind` one of the comparison's, or `*`.
+    """
+
+    endpoint: str
+    path: str
+    kind: str
+    reason: str
+    by: str
+    expires_at: datetime
+    id: int = 0
+    created_at: datetime | None = None
+    used: int = 0
+    last_used_at: datetime | None = None
 
 
 class StaleEpochError(Exception):
     """The state was changed by somebody else since it was read; read it again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What every worker keeps a copy of: all states by endpoint, and what is accepted now."""
+
+    states: Mapping[str, RolloutState]
+    accepted: tuple[AcceptedDifference, ...]
+
+
 class Store(Protocol):
-    """Keeps every endpoint's state; all implementations pass the same suite of promises."""
+    """What workers share. All implementations pass one suite of promises.
 
-    def read(self, endpoint: str) -> RolloutState:
-        """The endpoint's state; the default's percent where the endpoint has none of its own."""
+    Every method may raise whatever its backend raises; nothing is then half done.
+    """
 
-    def write(self, state: RolloutState) -> RolloutState:
-        """Compare-and-swap: store `state` if its epoch is still the stored one.
+    def read(self) -> Shared:
+        """All states, and the accepted differences that have not expired."""
 
-        Returns what is stored now, at the next epoch; raises StaleEpochError.
+    def write(
+        self, state: RolloutState, kind: EventKind, evidence: Mapping[str, Any]
+    ) -> RolloutState:
+        """Compare-and-swap with its event: store `state` if its epoch is still the stored one.
+
+        Returns what is stored now, at the next epoch. Where this takes back a rollback,
+        `resumed_at` becomes now. Raises StaleEpochError.
         """
 
+    def append(self, event: Event) -> None:
+        """Add an event that changes no state; its id and moment are the store's."""
 
-DEFAULT = "*"
-"""The endpoint name under which a store keeps the default percent."""
+    def events(self, endpoint: str | None = None, limit: int = 100) -> list[Event]:
+        """The newest events, newest first; of one endpoint, or of all."""
 
+    def flush(self, heartbeat: Heartbeat, number: int, batch: Batch, age: float) -> None:
+        """Add a worker's batch, whose counting began `age` seconds ago; sent twice, once.
 
-class MemoryStore:
-    """A store for one process; safe under threads."""
+        A worker numbers its batches 1, 2, ...; one that is not newer than the last is ignored.
+        """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._states: dict[str, RolloutState] = {}
+    def ledger(self, since: datetime | timedelta) -> list[LedgerRow]:
+        """The rows of all buckets from `since` on, or of the last `since`, oldest first."""
 
-    def read(self, endpoint: str) -> RolloutState:
-        """See `Store.read`."""
-        state = self._states.get(endpoint)
-        if state is not None:
-            return state
-        default = self._states.get(DEFAULT)
-        return RolloutState(endpoint=endpoint, percent=default.percent if default else 0.0)
+    def workers(self) -> list[Worker]:
+        """Every worker that has been heard from within the last minute."""
 
-    def write(self, state: RolloutState) -> RolloutState:
-        """See `Store.write`."""
-        with self._lock:
-            current = self._states.get(state.endpoint)
-            if state.epoch != (current.epoch if current else 0):
-                raise StaleEpochError(state.endpoint)
-            stored = replace(state, epoch=state.epoch + 1)
-            self._states[state.endpoint] = stored
-            return stored
+    def mismatches(self, endpoint: str | None = None) -> list[Mismatch]:
+        """All mismatches, the most frequent first."""
+
+    def branches(self) -> dict[tuple[str, str], int]:
+        """How many compared answers took each branch, by endpoint and branch."""
+
+    def accept(self, difference: AcceptedDifference) -> AcceptedDifference:
+        """Add an accepted difference; as stored."""
+
+    def accepted(self) -> list[AcceptedDifference]:
+        """Every accepted difference, expired ones too, oldest first."""
+
+    def withdraw(self, identifier: int) -> bool:
+        """Remove an accepted difference; False where there is none of this id."""
+
+    def lead(self) -> bool:
+        """Whether the caller is the fleet's leader now; it stays so until it goes away."""
+
+    def prune(self, older_than: timedelta) -> int:
+        """Remove ledger rows older than that; how many. Workers go a day after their last word."""

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from detection_api import vitals
 from detection_api.config import Settings
 from detection_api.legacy.live import LiveStatistics
-from detection_api.postgres import Pool
+from detection_api.postgres import READ_ONLY, Pool
 
 
 class Sources:
@@ -31,6 +32,8 @@ def configure(settings: Settings) -> None:
         size=settings.legacy_pool_size,
         deadline=settings.legacy_deadline_ms / 1000,
         name="detection-api legacy",
+        settings=READ_ONLY,
     )
+    vitals.watch("legacy", sources.pool)
     sources.live.stop()
     sources.live = LiveStatistics(settings.redis_url)

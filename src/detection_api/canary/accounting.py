@@ -1,0 +1,112 @@
+"""What is counted of a request, and what the guard may judge it by."""
+
+import time
+from collections.abc import Callable
+
+from detection_api.canary.decision import Arm, Reason
+from detection_api.canary.engine import Ask, Served
+from detection_api.canary.histogram import bin_of
+from detection_api.canary.ledger import Batch, Tally
+from detection_api.canary.observation import Cause, Observation
+
+SLOW = 0.5
+"""Seconds; what takes longer is bad to the guard's `slow`."""
+ONE_FAILURE_PER = 10.0
+"""Seconds in which only one failure of the same client counts."""
+MAX_CLIENTS = 10_000
+"""Failed clients that are remembered; then those of more than ONE_FAILURE_PER ago are forgotten."""
+
+_UNJUDGED = (Reason.FORCED, Reason.FINISHED)
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+
+
+def judged(served: Served) -> tuple[Arm, bool] | None:
+    """The arm that a request says something of, and whether that is bad; None for neither.
+
+    A client that forces an arm is not evidence, nor is an outage of both arms: it says nothing
+    of the domain. A write that could not fall back is the domain's failure alone.
+    """
+    first = served.observations[0]
+    both_failed = served.arm is None and len(served.observations) > 1
+    if served.decision.reason in _UNJUDGED or both_failed:
+        return None
+    return first.arm, first.cause is not None
+
+
+class FailedClients:
+    """Remembers whose failure was counted, so that one client's retries are one failure."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counted_at: dict[tuple[str, str], float] = {}
+
+    def counts(self, endpoint: str, ask: Ask) -> bool:
+        """Whether a failure that this client just had is its first in ONE_FAILURE_PER."""
+        if not ask.named:
+            return True
+        now = self._clock()
+        if now - self._counted_at.get((endpoint, ask.subject), -ONE_FAILURE_PER) < ONE_FAILURE_PER:
+            return False
+        if len(self._counted_at) >= MAX_CLIENTS:
+            self._forget(now)
+        self._counted_at[endpoint, ask.subject] = now
+        return True
+
+    def _forget(self, now: float) -> None:
+        recent = {c: at for c, at in list(self._counted_at.items()) if now - at < ONE_FAILURE_PER}
+        self._counted_at = recent if len(recent) < MAX_CLIENTS else {}
+
+
+def count(batch: Batch, endpoint: str, served: Served, status: int) -> None:
+    """Add a request that was answered with `status` to the arms it was decided for and ran on."""
+    forced = served.decision.reason is Reason.FORCED
+    tally = batch.tally(endpoint, served.decision.arm.value)
+    tally.requests += 1
+    tally.forced += forced
+    tally.outages += served.arm is None
+    reply = (
+        endpoint,
+        served.arm.value if served.arm else "none",
+        served.reason.value,
+        status // 100,
+    )
+    batch.replies[reply] = batch.replies.get(reply, 0) + 1
+    if status >= _SERVER_ERROR:
+        tally.server_errors += 1
+    elif status >= _CLIENT_ERROR:
+        tally.client_errors += 1
+    if served.reason is Reason.FALLBACK:
+        batch.tally(endpoint, Arm.LEGACY.value).fallbacks += 1
+    for observation in served.observations:
+        _count_run(batch.tally(endpoint, observation.arm.value), observation, forced=forced)
+
+
+def count_judged(tally: Tally, *, bad: bool, seconds: float, request_id: str) -> None:
+    """Add a request that the guard judges."""
+    tally.slow += seconds > SLOW
+    if bad:
+        tally.bad += 1
+        tally.first_failed = tally.first_failed or request_id
+        tally.last_failed = request_id
+    else:
+        tally.good += 1
+
+
+def _count_run(tally: Tally, observation: Observation, *, forced: bool) -> None:
+    cause = cause_of(observation)
+    if cause is Cause.ERROR:
+        tally.errors += 1
+    elif cause is Cause.TIMEOUT:
+        tally.timeouts += 1
+    elif cause is Cause.CONTRACT:
+        tally.violations += 1
+    if not forced:
+        index = bin_of(observation.seconds)
+        tally.latency[index] = tally.latency.get(index, 0) + 1
+
+
+def cause_of(observation: Observation) -> Cause | None:
+    """Why a run is a failure to be counted: a reference that breaks its contract is one too."""
+    if observation.answer is not None and observation.answer.violation is not None:
+        return Cause.CONTRACT
+    return observation.cause

@@ -1,0 +1,160 @@
+"""What a shadow comparison does: read `look` first.
+
+What differs is looked at once more when the data has settled: data that moves, or that one arm gets
+to see a moment later than the other, is no difference.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import structlog
+
+from detection_api.canary import findings, metrics
+from detection_api.canary.acceptance import find_excuse
+from detection_api.canary.decision import Arm
+from detection_api.canary.differences import Difference
+from detection_api.canary.engine import Engine
+from detection_api.canary.ledger import Batch, MismatchTally
+from detection_api.canary.observation import Observation
+from detection_api.canary.shadow import FirstLook, Job
+from detection_api.canary.store import AcceptedDifference, Status
+from detection_api.canary.sync import Sync
+
+log = structlog.get_logger(__name__)
+
+SETTLE = 2.0
+"""Seconds after which what differed is looked at once more.
+
+One arm may see a change that much later than the other; later still is a difference.
+"""
+
+_Judged = tuple[Difference, AcceptedDifference | None]
+"""A difference, and what excuses it."""
+
+
+class Examiner:
+    """Compares answers, and counts what came of it in the worker's ledger.
+
+    With `store_values` samples show values, otherwise no more than their types and sizes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        sync: Sync,
+        *,
+        store_values: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._sync = sync
+        self._sample = findings.sample if store_values else findings.redacted_sample
+        self._clock = clock
+
+    def look(self, job: Job) -> Job | None:
+        """Compare; the job again where something differs that has to be looked at once more."""
+        if job.first is None:
+            return self._look_first(job)
+        self._look_again(job, job.first)
+        return None
+
+    def _look_first(self, job: Job) -> Job | None:
+        """Compare the answer with a run of the other arm.
+
+        A domain that fails is a mismatch at once: that is no data that moved.
+        """
+        other = Arm.LEGACY if job.answered.arm is Arm.DOMAIN else Arm.DOMAIN
+        runs = {job.answered.arm: job.answered, other: self._run(other, job)}
+        legacy, domain = runs[Arm.LEGACY], runs[Arm.DOMAIN]
+        if legacy.cause is not None:
+            self._give_up(job)
+            return None
+        found = findings.differences(job.route, legacy, domain)
+        if found and domain.cause is None:
+            first = FirstLook(legacy=legacy, found=found)
+            return replace(job, first=first, due=self._clock() + SETTLE)
+        self._conclude(job, legacy, found, otherwise="equal")
+        return None
+
+    def _look_again(self, job: Job, first: FirstLook) -> None:
+        """Keep of what was found what is still there though the data stood still.
+
+        Legacy runs last: between its two runs is every moment whose data the domain may have seen.
+        """
+        domain, legacy = self._run(Arm.DOMAIN, job), self._run(Arm.LEGACY, job)
+        if legacy.cause is not None:
+            self._give_up(job)
+            return
+        again = findings.differences(job.route, legacy, domain)
+        moved = (
+            *findings.differences(job.route, first.legacy, legacy),
+            *findings.differences(job.route, legacy, first.legacy),
+        )
+        found = again if domain.cause else findings.lasting(first.found, again, moved)
+        self._conclude(job, legacy, found, otherwise="noise")
+
+    def _run(self, arm: Arm, job: Job) -> Observation:
+        observation = self._engine.run(arm, job.route, job.arguments)
+        if observation.cause is not None:
+            log.warning(
+                "shadow_run_failed",
+                endpoint=job.endpoint,
+                arm=arm.value,
+                cause=observation.cause.value,
+                request_id=job.request_id,
+                exc_info=observation.error,
+            )
+        return observation
+
+    def _give_up(self, job: Job) -> None:
+        """There is no reference to compare with."""
+        metrics.COMPARISONS.labels(job.endpoint, "failed").inc()
+
+    def _conclude(
+        self, job: Job, legacy: Observation, found: Iterable[Difference], *, otherwise: str
+    ) -> None:
+        """Count a comparison; `otherwise` is what came of it where nothing was found."""
+        accepted = self._accepted(job.endpoint)
+        judged = [(d, find_excuse(accepted, job.endpoint, d.path, d.kind.value)) for d in found]
+        outcome = otherwise
+        if judged:
+            outcome = "accepted" if all(excuse for _, excuse in judged) else "mismatch"
+        counts = self._counts(job, legacy, outcome, judged)
+        with self._sync.ledger as batch:
+            batch.add(counts)
+        metrics.COMPARISONS.labels(job.endpoint, outcome).inc()
+        for difference, excuse in judged:
+            if excuse is None:
+                metrics.MISMATCHES.labels(job.endpoint, difference.kind.value).inc()
+
+    def _accepted(self, endpoint: str) -> tuple[AcceptedDifference, ...]:
+        """What is excused now.
+
+        Only the store knows what has expired; a worker that has lost it must not go on excusing.
+        """
+        is_lost = self._sync.state(endpoint).status is Status.UNKNOWN
+        return () if is_lost else self._sync.accepted
+
+    def _counts(
+        self, job: Job, legacy: Observation, outcome: str, judged: Iterable[_Judged]
+    ) -> Batch:
+        """What a comparison adds to the ledger; noise has shown no branch to be equal."""
+        counts = Batch(self._clock())
+        tally = counts.tally(job.endpoint, job.answered.arm.value)
+        tally.compared = 1
+        tally.mismatched = int(outcome == "mismatch")
+        tally.accepted = int(outcome == "accepted")
+        tally.noise = int(outcome == "noise")
+        if outcome != "noise":
+            taken = findings.branches(job.route, legacy)
+            counts.branches = {(job.endpoint, branch): 1 for branch in taken}
+        for difference, excuse in judged:
+            key = (job.endpoint, difference.path, difference.kind.value)
+            if excuse is None:
+                one = MismatchTally(count=1, samples=[self._sample(difference, job.request_id)])
+            else:
+                one = MismatchTally(accepted=1)
+                counts.acceptances[excuse.id] = counts.acceptances.get(excuse.id, 0) + 1
+            counts.mismatches[key] = one
+        return counts

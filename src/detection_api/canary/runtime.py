@@ -1,0 +1,201 @@
+"""Joins the canary's parts for one application; knows no Flask. Read `serve` and `account`."""
+
+import math
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from detection_api.canary import cohort, metrics
+from detection_api.canary.accounting import FailedClients, count, count_judged, judged
+from detection_api.canary.decision import Arm, Reason
+from detection_api.canary.engine import Ask, Engine, Route, Served
+from detection_api.canary.examination import Examiner
+from detection_api.canary.guard import Alarm, Guard, Verdict
+from detection_api.canary.leader import FleetGuard, reason_of
+from detection_api.canary.observation import DeadlinePool
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.shadow import Job, Shadow
+from detection_api.canary.store import RolloutState, Status, Store
+from detection_api.canary.sync import Sync, call
+
+log = structlog.get_logger(__name__)
+
+DEADLINE_THREADS = 8
+
+_COMPARED = frozenset({Reason.ROLLOUT, Reason.HOLDOUT, Reason.ROLLED_BACK, Reason.STALE})
+"""Reasons whose answers may be compared: decided ones, but the kill switch means no domain."""
+
+
+class Runtime:
+    """What one application's canary works with.
+
+    One that `is_alone` shares its store with nobody: nothing runs in the background, and there is
+    no fleet to lose. `context` is entered around implementations that run after the response.
+    """
+
+    def __init__(
+        self,
+        overrides: Overrides,
+        store: Store,
+        *,
+        answers: tuple[type[Exception], ...],
+        endpoints: Iterable[str],
+        is_alone: bool,
+        vitals: Callable[[], Mapping[str, float]] = dict,
+        context: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._overrides = overrides
+        self._engine = Engine(overrides, answers, DeadlinePool(DEADLINE_THREADS))
+        self._endpoints = tuple(endpoints)
+        self._failed_clients = FailedClients(clock)
+        self._guards: dict[str, Guard] = {}
+        self.sync = Sync(
+            store,
+            stale_after=math.inf if is_alone else overrides.stale_after,
+            vitals=vitals,
+            on_counts=metrics.show_counts,
+            after_step=self._show,
+            on_resume=self._forget_guard,
+            on_fault=metrics.count_fault,
+            clock=clock,
+        )
+        self._fleet = FleetGuard(
+            store,
+            roll_back=self._roll_back,
+            share=self._share,
+            retention=timedelta(days=overrides.retention_days),
+            clock=clock,
+        )
+        self.sync.leader = self._fleet
+        examiner = Examiner(
+            self._engine, self.sync, store_values=overrides.store_values, clock=clock
+        )
+        self.shadow = Shadow(
+            examiner.look,
+            per_second=overrides.shadow_per_second,
+            on_drop=self._count_drop,
+            on_fault=metrics.fault,
+            context=context,
+            clock=clock,
+        )
+        for endpoint in self._endpoints:
+            metrics.begin(endpoint)
+        self._is_alone = is_alone
+        if is_alone:
+            self.sync.step()
+        begin = weakref.WeakMethod(self._begin)
+        os.register_at_fork(after_in_child=lambda: call(begin))
+
+    def _begin(self) -> None:
+        """Forget, in a forked worker, what its parent has gathered."""
+        self.shadow.begin()
+        self._guards = {}
+        self._fleet.abdicate()
+
+    def start(self, within: float = 0) -> None:
+        """Run the background thread, and wait up to `within` seconds for the store's first word."""
+        if not self._is_alone:
+            self.sync.start()
+            if within:
+                self.sync.wait_until_heard(within)
+
+    def serve(self, route: Route, endpoint: str, ask: Ask, arguments: Mapping[str, Any]) -> Served:
+        """Serve a request by the state that this worker applies."""
+        self.start()
+        return self._engine.serve(route, self._state(endpoint), ask, arguments)
+
+    def _state(self, endpoint: str) -> RolloutState:
+        try:
+            return self.sync.state(endpoint)
+        except Exception:  # noqa: BLE001 - its own fault must not become the client's
+            metrics.fault("read_state", endpoint=endpoint)
+            return RolloutState(endpoint=endpoint, status=Status.UNKNOWN)
+
+    def account(self, endpoint: str, ask: Ask, served: Served, status: int) -> None:
+        """Count a request that was answered with `status`, and have the guard judge it."""
+        verdict = judged(served)
+        if verdict and verdict[1] and not self._failed_clients.counts(endpoint, ask):
+            verdict = None
+        seconds = served.observations[0].seconds
+        with self.sync.ledger as batch:
+            count(batch, endpoint, served, status)
+            if verdict:
+                arm, bad = verdict
+                tally = batch.tally(endpoint, arm.value)
+                count_judged(tally, bad=bad, seconds=seconds, request_id=ask.request_id)
+        if verdict:
+            self._judge(endpoint, *verdict, seconds, ask.request_id)
+
+    def _judge(self, endpoint: str, arm: Arm, bad: bool, seconds: float, request_id: str) -> None:
+        guard = self._guards.get(endpoint) or self._guards.setdefault(endpoint, Guard())
+        feed = guard.domain if arm is Arm.DOMAIN else guard.legacy
+        for alarm in feed(bad, seconds, self._share(self.sync.state(endpoint)), request_id):
+            if alarm.signal.verdict is Verdict.ROLLBACK:
+                self._roll_back(endpoint, alarm, self.sync.worker)
+            else:
+                log.warning("guard_alarm", endpoint=endpoint, reason=reason_of(alarm))
+
+    def _share(self, state: RolloutState) -> float:
+        """The share (0..1) of an endpoint's requests that the domain gets."""
+        if state.status is not Status.ACTIVE or not self._overrides.use_domain:
+            return 0.0
+        return self._overrides.percent_of(state) / 100
+
+    def _roll_back(self, endpoint: str, alarm: Alarm, by: str) -> None:
+        self.sync.roll_back(endpoint, reason=reason_of(alarm), by=by, evidence=alarm.evidence)
+
+    def _forget_guard(self, endpoint: str) -> None:
+        self._guards.pop(endpoint, None)
+
+    def is_compared(self, endpoint: str, ask: Ask, route: Route, served: Served) -> bool:
+        """Whether this answer is in the sample of shadow comparisons.
+
+        The sample at 10 percent is a part of that at 25: it is drawn by the request's id.
+        """
+        return (
+            route.legacy is not None
+            and not route.writes
+            and served.reason in _COMPARED
+            and cohort.is_in(f"shadow {endpoint}", ask.request_id, self._overrides.shadow_percent)
+        )
+
+    def compare(
+        self, endpoint: str, ask: Ask, route: Route, served: Served, arguments: Mapping[str, Any]
+    ) -> None:
+        """Have the answer compared with the other arm's, soon, where there is room."""
+        self.shadow.offer(
+            Job(
+                endpoint=endpoint,
+                route=route,
+                arguments=arguments,
+                answered=served.result,
+                request_id=ask.request_id,
+            )
+        )
+
+    def _count_drop(self, job: Job) -> None:
+        with self.sync.ledger as batch:
+            batch.tally(job.endpoint, job.answered.arm.value).dropped += 1
+
+    def _show(self) -> None:
+        """Set the gauges to what this worker applies now."""
+        metrics.STORE_AGE.set(self.sync.age)
+        for endpoint in self._endpoints:
+            state = self.sync.state(endpoint)
+            metrics.show_state(
+                endpoint,
+                percent=self._overrides.percent_of(state),
+                rolled_back=state.status is not Status.ACTIVE,
+                epoch=state.epoch,
+            )
+        for level, guards in (("worker", self._guards), ("fleet", self._fleet.guards)):
+            for endpoint, guard in list(guards.items()):
+                points = {signal.value: value for signal, value in guard.points().items()}
+                metrics.show_points(endpoint, level, points)

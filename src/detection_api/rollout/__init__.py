@@ -1,0 +1,1 @@
+"""The rollout as operators see and change it: states, events, differences."""

@@ -1,0 +1,123 @@
+"""`detection-api rollout`: how endpoints are exposed, and changes to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from detection_api.canary.store import DEFAULT, EventKind
+from detection_api.rollout import changes
+from detection_api.rollout.commands import (
+    BY,
+    Commands,
+    canaried,
+    open_store,
+    overrides,
+    refuse_unknown,
+    with_default,
+)
+from detection_api.rollout.views import events, mismatches, status
+
+MAX_PERCENT = 100
+
+ENDPOINTS = click.option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    default=[DEFAULT],
+    help="Which one, by Flask's name, such as records.violation; may be repeated."
+    "  [default: *, which is for all that have no percentage of their own]",
+)
+
+
+def _percent(_: click.Context, __: click.Parameter, value: float) -> float:
+    if not 0 <= value <= MAX_PERCENT:  # which NaN is not either
+        raise click.BadParameter("must be 0 to 100")
+    return value
+
+
+@click.group(cls=Commands)
+def rollout() -> None:
+    """See and change which share of the requests the domain answers.
+
+    Workers follow a change within a second. DATABASE_URL is where they share it.
+    """
+
+
+for _view in (status, events, mismatches):
+    rollout.add_command(_view)
+
+
+@rollout.command("set")
+@click.argument("percent", type=float, callback=_percent)
+@ENDPOINTS
+@click.option("--reason", default="", help="Why; for the audit.")
+@BY
+def set_percent(percent: float, endpoints: Sequence[str], reason: str, by: str) -> None:
+    """Have the domain answer PERCENT (0 to 100) of the subjects.
+
+    What is rolled back stays so, and takes the percentage when it is resumed.
+
+    \b
+    Example:
+      detection-api rollout set 25 --endpoint statistics.daily --reason 'stage 2'
+    """
+    _change(_Order(endpoints, EventKind.SET, changes.percent_set(percent), by, reason))
+
+
+@rollout.command()
+@ENDPOINTS
+@click.option("--reason", required=True, help="Why; for the audit.")
+@BY
+def rollback(endpoints: Sequence[str], reason: str, by: str) -> None:
+    """Send everything to legacy until `resume`; without --endpoint, of every endpoint.
+
+    \b
+    Example:
+      detection-api rollout rollback --endpoint records.violation --reason 'wrong totals'
+    """
+    _change(_Order(endpoints, EventKind.ROLLBACK, changes.rolled_back, by, reason))
+
+
+@rollout.command()
+@ENDPOINTS
+@click.option("--reason", required=True, help="Why; for the audit.")
+@BY
+def resume(endpoints: Sequence[str], reason: str, by: str) -> None:
+    """Take a rollback back: the percentage applies again, the guard starts afresh.
+
+    \b
+    Example:
+      detection-api rollout resume --endpoint records.violation --reason 'fixed in 1.4.2'
+    """
+    _change(_Order(endpoints, EventKind.RESUME, changes.resumed, by, reason))
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What an operator wants done."""
+
+    endpoints: Sequence[str]
+    kind: EventKind
+    change: changes.Change
+    by: str
+    reason: str
+
+
+def _change(order: _Order) -> None:
+    """Carry out an order, endpoint by endpoint, and tell what came of each."""
+    refuse_unknown(*order.endpoints, known=with_default())
+    store, environment = open_store(), overrides()
+    states = dict(store.read().states)
+    for endpoint in dict.fromkeys(order.endpoints):
+        old = changes.own(states, endpoint)
+        if order.kind is not EventKind.SET and order.change(old) == old:
+            click.echo(f"{endpoint} is {old.status.value} already")
+        else:
+            state = states[endpoint] = changes.write(
+                store, old, order.change, order.kind, by=order.by, reason=order.reason
+            )
+            click.echo(f"{endpoint}: {state.percent:g}%, {state.status.value}, epoch {state.epoch}")
+        if order.kind is not EventKind.ROLLBACK:
+            for caution in changes.cautions(states, endpoint, canaried(), environment):
+                click.echo(f"  but {caution}", err=True)

@@ -1,0 +1,97 @@
+"""What the commands about the rollout have in common."""
+
+import getpass
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+import msgspec
+from flask import current_app
+from flask.cli import AppGroup
+
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.postgres_store import PostgresStore
+from detection_api.canary.store import DEFAULT, StaleEpochError, Store
+from detection_api.command import clear_database_errors
+from detection_api.config import Settings, fail_safe, read_environ
+from detection_api.errors import DeadlineExceededError
+from detection_api.postgres import Pool
+from detection_api.rollout.text import table
+
+DEADLINE = 10.0
+"""Seconds that one statement may take: a server is busy when a rollback is needed most."""
+
+
+class Commands(AppGroup):
+    """Commands that work on the canary's store; what may well happen is one clear line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            with clear_database_errors():
+                return super().invoke(ctx)
+        except DeadlineExceededError as error:
+            raise click.ClickException(str(error)) from error
+        except StaleEpochError as error:
+            raise click.ClickException(
+                f"somebody else has just changed {error}: nothing was done to it;"
+                " see `detection-api rollout status`"
+            ) from error
+
+
+def login() -> str:
+    """Who runs this command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user often has no name
+        return f"uid {os.getuid()}"
+
+
+BY = click.option("--by", default=login, show_default="your login name", help="Who does it.")
+JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, with everything there is.")
+
+
+def open_store() -> Store:
+    """The fleet's store, until the command ends."""
+    settings: Settings = current_app.extensions["settings"]
+    pool = Pool(
+        settings.database_url, size=1, deadline=DEADLINE, name="detection-api rollout", settings={}
+    )
+    click.get_current_context().call_on_close(pool.dispose)
+    return PostgresStore(pool.connection)
+
+
+def canaried() -> list[str]:
+    """The endpoints that the canary serves."""
+    views = current_app.view_functions.items()
+    return sorted(name for name, view in views if hasattr(view, "canary"))
+
+
+def refuse_unknown(*endpoints: str, known: list[str]) -> None:
+    """Refuse what is none of the application's endpoints, and tell which there are."""
+    for endpoint in endpoints:
+        if endpoint not in known:
+            names = ", ".join(known)
+            raise click.BadParameter(f"there is no {endpoint}; there are {names}")
+
+
+def with_default() -> list[str]:
+    """The endpoints that the canary serves, and the default."""
+    return [DEFAULT, *canaried()]
+
+
+def overrides() -> Overrides:
+    """What this command's environment says, which is the workers' where it is the same."""
+    _, environ = fail_safe(read_environ())
+    return Overrides.from_environ(environ).checked(canaried())
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table."""
+    click.echo("\n".join(table(header, rows)))
+
+
+def print_json(value: Any) -> None:
+    """Print dataclasses, moments and all as indented JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

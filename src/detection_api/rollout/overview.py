@@ -1,0 +1,82 @@
+"""How the rollout stands: each endpoint's state, and which workers apply it; pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.store import DEFAULT, RolloutState, Worker, effective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointStatus:
+    """An endpoint and the state that applies to it.
+
+    `pinned` is the percent that the environment sets instead of the stored one, if it does.
+    `follows_default` is true for an endpoint that has no state of its own.
+    """
+
+    state: RolloutState
+    pinned: float | None
+    follows_default: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """A worker that was last heard from `silent` seconds ago, and started `uptime` before that.
+
+    `behind` has the endpoints of which it applies an older epoch than the stored one.
+    """
+
+    worker: str
+    silent: float
+    uptime: float
+    epochs: Mapping[str, int]
+    behind: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """How everything stands; `strays` are states of endpoints that the application lacks."""
+
+    use_domain: bool
+    endpoints: tuple[EndpointStatus, ...]
+    workers: tuple[WorkerStatus, ...]
+    strays: tuple[str, ...]
+
+
+def overview(
+    states: Mapping[str, RolloutState],
+    workers: Iterable[Worker],
+    endpoints: Iterable[str],
+    overrides: Overrides,
+) -> Overview:
+    """How `endpoints` and the default stand, the default first."""
+    names = [DEFAULT, *sorted(endpoints)]
+    return Overview(
+        use_domain=overrides.use_domain,
+        endpoints=tuple(
+            EndpointStatus(
+                state=effective(states, name),
+                pinned=overrides.pinned_percent(name),
+                follows_default=name not in (DEFAULT, *states),
+            )
+            for name in names
+        ),
+        workers=tuple(_worker(states, worker) for worker in workers),
+        strays=tuple(sorted(set(states) - set(names))),
+    )
+
+
+def _worker(states: Mapping[str, RolloutState], worker: Worker) -> WorkerStatus:
+    heartbeat = worker.heartbeat
+    return WorkerStatus(
+        worker=heartbeat.worker,
+        silent=worker.silent,
+        uptime=heartbeat.uptime,
+        epochs=heartbeat.epochs,
+        behind=tuple(
+            endpoint
+            for endpoint, state in sorted(states.items())
+            if heartbeat.epochs.get(endpoint, state.epoch) < state.epoch
+        ),
+    )

@@ -1,0 +1,138 @@
+"""What the whole fleet measured of its requests, from what its workers told the store."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import psycopg2
+import structlog
+from sqlalchemy import column, func, select, table
+
+from detection_api.canary.decision import Arm
+from detection_api.canary.histogram import percentile
+from detection_api.canary.ledger import Key, Tally
+from detection_api.canary.store import LedgerRow, Store, Worker
+from detection_api.errors import DeadlineExceededError
+from detection_api.extensions import reader
+from detection_api.reader import Query
+from detection_api.vitals import MEMORY_BYTES
+
+log = structlog.get_logger(__name__)
+
+RECENT = timedelta(minutes=5)
+
+UNAVAILABLE = (psycopg2.Error, DeadlineExceededError)
+"""What is raised by all that reads PostgreSQL, the store too, while it is away."""
+
+CONNECTIONS = Query(
+    "metrics_connections",
+    select(func.count().label("connections"))
+    .select_from(table("pg_stat_activity"))
+    .where(column("datname") == func.current_database()),
+)
+
+
+def fleet_metrics(store: Store) -> dict[str, Any]:
+    """What all workers measured, recently and since they started; see `schemas.FleetMetrics`.
+
+    Raises one of UNAVAILABLE when the store is away.
+    """
+    return summary(store.ledger(RECENT), store.workers(), postgres_connections())
+
+
+def postgres_connections() -> int | None:
+    """Connections to this application's database; None when PostgreSQL does not say in time."""
+    try:
+        count: int = reader.rows(CONNECTIONS)[0]["connections"]
+    except UNAVAILABLE as error:
+        log.warning("connections_not_counted", error=str(error))
+        return None
+    return count
+
+
+def summary(
+    rows: Iterable[LedgerRow], workers: Iterable[Worker], connections: int | None
+) -> dict[str, Any]:
+    """`schemas.FleetMetrics` of RECENT's `rows` and the `workers` that are alive."""
+    workers = sorted(workers, key=lambda worker: worker.heartbeat.worker)
+    recent = (((row.endpoint, row.arm), row.tally) for row in rows)
+    totals = (total for worker in workers for total in worker.heartbeat.totals.items())
+    since_start = max((w.heartbeat.uptime + w.silent for w in workers), default=0.0)
+    described = [_worker(worker) for worker in workers]
+    return {
+        "last_5_minutes": _period(recent, RECENT.total_seconds()),
+        "since_start": _period(totals, since_start),
+        "workers": described,
+        "memory_bytes": sum(worker["memory_bytes"] or 0 for worker in described),
+        "postgres_connections": connections,
+    }
+
+
+def _period(counted: Iterable[tuple[Key, Tally]], seconds: float) -> dict[str, Any]:
+    merged: defaultdict[Key, Tally] = defaultdict(Tally)
+    every = Tally()
+    for key, tally in counted:
+        merged[key].add(tally)
+        every.add(tally)
+    domain = sum(tally.requests for (_, arm), tally in merged.items() if arm == Arm.DOMAIN.value)
+    return {
+        "seconds": round(seconds, 3),
+        **_traffic(every, seconds),
+        "domain_share": _ratio(domain, every.requests),
+        "endpoints": [
+            {"endpoint": endpoint, "arm": arm, **_endpoint(merged[endpoint, arm], seconds)}
+            for endpoint, arm in sorted(merged)
+        ],
+    }
+
+
+def _endpoint(tally: Tally, seconds: float) -> dict[str, Any]:
+    return {
+        **_traffic(tally, seconds),
+        "p50_ms": _milliseconds(tally.latency, 50),
+        "p95_ms": _milliseconds(tally.latency, 95),
+        "p99_ms": _milliseconds(tally.latency, 99),
+        "failures": tally.errors + tally.timeouts + tally.violations,
+        "failures_by_cause": {
+            "error": tally.errors,
+            "timeout": tally.timeouts,
+            "contract": tally.violations,
+        },
+        "fallbacks": tally.fallbacks,
+        "outages": tally.outages,
+        "forced": tally.forced,
+        "compared": tally.compared,
+        "mismatched": tally.mismatched,
+    }
+
+
+def _traffic(tally: Tally, seconds: float) -> dict[str, Any]:
+    return {
+        "requests": tally.requests,
+        "requests_per_second": _ratio(tally.requests, seconds),
+        "client_error_rate": _ratio(tally.client_errors, tally.requests),
+        "server_error_rate": _ratio(tally.server_errors, tally.requests),
+    }
+
+
+def _worker(worker: Worker) -> dict[str, Any]:
+    heartbeat = worker.heartbeat
+    memory = heartbeat.vitals.get(MEMORY_BYTES)
+    return {
+        "worker": heartbeat.worker,
+        "uptime_seconds": round(heartbeat.uptime, 3),
+        "silent_seconds": round(worker.silent, 3),
+        "memory_bytes": None if memory is None else int(memory),
+        "epochs": dict(heartbeat.epochs),
+    }
+
+
+def _ratio(count: int, of: float) -> float | None:
+    """None, not 0, where there is nothing to have a part of: no evidence is not good evidence."""
+    return count / of if of else None
+
+
+def _milliseconds(latency: Mapping[int, int], percent: float) -> float | None:
+    seconds = percentile(latency, percent)
+    return None if seconds is None else round(seconds * 1000, 3)
