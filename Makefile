@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test check bench clean
+.PHONY: help run test fleet check bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -15,6 +15,9 @@ run: $(READY) ## set up and run everything on this machine: http://127.0.0.1:800
 
 test: $(READY) ## the whole suite with coverage, on servers that it starts itself
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+fleet: $(READY) ## whole fleets under load and kills: minutes, on a machine with nothing else to do
+	$(BIN)/python -m pytest -m fleet
 
 check: $(READY) ## lint, format, strict types, import contracts
 	$(BIN)/ruff check

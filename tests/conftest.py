@@ -13,6 +13,7 @@ from psycopg2 import sql
 from sqlalchemy.pool import NullPool
 
 from detection_api import logs, schema
+from detection_api.canary import tables
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
 from detection_api.models.base import Base
 
@@ -83,11 +84,12 @@ def database_url(new_database: Callable[[str], str]) -> str:
 @pytest.fixture
 def database(database_url: str) -> str:
     """The same database with every table empty; its libpq URL."""
-    tables = sql.SQL(", ").join(sql.Identifier(table.name) for table in Base.metadata.sorted_tables)
+    every = [*Base.metadata.sorted_tables, *tables.metadata.sorted_tables]
+    names = sql.SQL(", ").join(sql.Identifier(table.name) for table in every)
     with (
         closing(psycopg2.connect(database_url)) as connection,
         connection,
         connection.cursor() as cursor,
     ):
-        cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+        cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))
     return database_url

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from psycopg2 import errors, extensions
 
 from detection_api.embedded import EmbeddedPostgres
 from detection_api.errors import DeadlineExceededError
-from detection_api.postgres import Pool, bound_waits
+from detection_api.postgres import READ_ONLY, Pool, bound_waits
 
 DEADLINE = 0.5
 NAME = "pool under test"
@@ -31,7 +33,7 @@ def _bounded() -> Iterator[None]:
 
 @pytest.fixture
 def pool(database_url: str) -> Iterator[Pool]:
-    pool = Pool(database_url, size=1, deadline=DEADLINE, name=NAME)
+    pool = Pool(database_url, size=1, deadline=DEADLINE, name=NAME, settings=READ_ONLY)
     yield pool
     pool.dispose()
 
@@ -90,13 +92,21 @@ def test_a_frozen_server_is_left_and_used_again_when_it_goes_on(pool: Pool) -> N
 def test_a_server_that_does_not_even_greet_is_left(database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        pool = Pool(f"postgresql://127.0.0.1:{port}/any", size=1, deadline=DEADLINE, name=NAME)
+        pool = Pool(
+            f"postgresql://127.0.0.1:{port}/any",
+            size=1,
+            deadline=DEADLINE,
+            name=NAME,
+            settings=READ_ONLY,
+        )
         with exceeding():
             ask(pool, "SELECT 1")
 
 
 def test_a_server_that_is_not_there_is_an_error_at_once(pool: Pool) -> None:
-    absent = Pool("postgresql://127.0.0.1:1/any", size=1, deadline=DEADLINE, name=NAME)
+    absent = Pool(
+        "postgresql://127.0.0.1:1/any", size=1, deadline=DEADLINE, name=NAME, settings=READ_ONLY
+    )
     with pytest.raises(psycopg2.OperationalError):
         ask(absent, "SELECT 1")
 
@@ -174,7 +184,7 @@ def test_no_transaction_is_left_open(pool: Pool, database_url: str) -> None:
 
 def test_sessions_are_in_utc_and_the_url_keeps_its_own_options(database_url: str) -> None:
     url = f"{database_url}&options=-c%20TimeZone%3DAsia/Tokyo%20-c%20work_mem%3D5MB"
-    pool = Pool(url, size=1, deadline=DEADLINE, name=NAME)
+    pool = Pool(url, size=1, deadline=DEADLINE, name=NAME, settings=READ_ONLY)
     assert ask(pool, "SELECT current_setting('TimeZone')") == "UTC"
     assert ask(pool, "SELECT current_setting('work_mem')") == "5MB"
     pool.dispose()
@@ -182,7 +192,7 @@ def test_sessions_are_in_utc_and_the_url_keeps_its_own_options(database_url: str
 
 def test_a_restart_of_the_server_fails_no_read(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path)
-    pool = Pool(server.start(), size=2, deadline=5, name=NAME)
+    pool = Pool(server.start(), size=2, deadline=5, name=NAME, settings=READ_ONLY)
     try:
         with pool.connection():
             assert ask(pool, "SELECT 1") == 1
@@ -192,3 +202,51 @@ def test_a_restart_of_the_server_fails_no_read(tmp_path: Path) -> None:
     finally:
         pool.dispose()
         server.stop()
+
+
+def test_a_session_has_the_settings_of_its_pool(database_url: str) -> None:
+    settings = {"idle_session_timeout": "2500", "work_mem": "5MB"}
+    pool = Pool(database_url, size=1, deadline=DEADLINE, name=NAME, settings=settings)
+    assert ask(pool, "SELECT current_setting('idle_session_timeout')") == "2500ms"
+    assert ask(pool, "SELECT current_setting('work_mem')") == "5MB"
+    assert ask(pool, "SELECT current_setting('default_transaction_read_only')") == "off"
+    pool.dispose()
+
+
+FORKING = """
+import os, sys
+from detection_api.postgres import READ_ONLY, Pool, bound_waits
+
+def backend(pool):
+    with pool.connection() as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+bound_waits()
+pool = Pool(sys.argv[1], size=1, deadline=5, name="forking", settings=READ_ONLY)
+own = backend(pool)
+if os.fork() == 0:
+    theirs = {backend(pool) for _ in range(3)}
+    pool.dispose()
+    print(len(theirs), own in theirs, flush=True)
+    sys.exit()
+os.wait()
+print(backend(pool) == own)
+"""
+
+
+def test_a_forked_process_neither_uses_nor_ends_the_connections_of_its_parent(
+    database_url: str,
+) -> None:
+    """The child has one of its own, closes it and ends; its parent's is as it was."""
+    command = [sys.executable, "-W", "error", "-c", FORKING, database_url]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.stdout, ended.stderr) == ("1 False\nTrue\n", "")
+
+
+def test_a_forked_process_may_close_a_pool_that_it_never_used(database_url: str) -> None:
+    script = FORKING.replace("{backend(pool) for _ in range(3)}", "set()")
+    command = [sys.executable, "-W", "error", "-c", script, database_url]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.stdout, ended.stderr) == ("0 False\nTrue\n", "")

@@ -8,7 +8,7 @@ from psycopg2 import errors, extensions
 from sqlalchemy import BigInteger, DateTime, Text, bindparam, cast, literal, select, text
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
-from detection_api.postgres import Pool, bound_waits
+from detection_api.postgres import READ_ONLY, Pool, bound_waits
 from detection_api.reader import Query, Reader, decode_json_exactly
 
 ECHO = Query(
@@ -32,7 +32,7 @@ def reader(database: str) -> Iterator[Reader]:
     bound_waits()
     decode_json_exactly()
     reader = Reader()
-    reader.pool = Pool(database, size=1, deadline=1, name="reader")
+    reader.pool = Pool(database, size=1, deadline=1, name="reader", settings=READ_ONLY)
     yield reader
     reader.pool.dispose()
     extensions.set_wait_callback(None)

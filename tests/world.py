@@ -26,7 +26,7 @@ from detection_api.legacy import records as legacy_records
 from detection_api.legacy import statistics as legacy_statistics
 from detection_api.legacy.sources import sources
 from detection_api.models.base import Base
-from detection_api.postgres import Pool, bound_waits
+from detection_api.postgres import READ_ONLY, Pool, bound_waits
 from detection_api.reader import decode_json_exactly
 from detection_api.schemas.cameras import CameraList, CameraStats
 from detection_api.schemas.records import RecordPage, Violation
@@ -99,6 +99,7 @@ class World:
             size=settings.domain_pool_size,
             deadline=settings.domain_deadline_ms / 1000,
             name="detection-api domain",
+            settings=READ_ONLY,
         )
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """Clients of the application over a small world, one for each arm."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from detection_api import create_app
 from detection_api.embedded import EmbeddedValkey
+from detection_api.extensions import canary
 from tests.factory import build
 
 Get = Callable[..., TestResponse]
@@ -26,9 +27,11 @@ def world(
 
 
 @pytest.fixture(scope="module")
-def app(world: dict[str, str]) -> Flask:
+def app(world: dict[str, str]) -> Iterator[Flask]:
     """The application as gunicorn would make it; the newest one has the connections."""
-    return create_app(world)
+    made = create_app(world)
+    yield made
+    canary.stop(made)
 
 
 @pytest.fixture

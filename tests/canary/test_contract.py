@@ -133,7 +133,7 @@ def test_the_reference_is_sent_as_it_is_with_its_violation() -> None:
     answer = Contract(Page).encode_reference({"items": [{"id": "7"}]})
     assert answer.body == b'{"items":[{"id":"7"}]}'
     assert answer.violation is not None
-    assert Contract(Page).encode_reference({"items": []}) == Answer(b'{"items":[]}')
+    assert Contract(Page).encode_reference({"items": []}) == Answer({"items": []}, b'{"items":[]}')
 
 
 items = st.fixed_dictionaries(

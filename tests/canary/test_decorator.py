@@ -12,9 +12,10 @@ from flask.testing import FlaskClient
 from marshmallow import Schema, fields
 from prometheus_client import REGISTRY
 
-from detection_api.canary.decision import Overrides
 from detection_api.canary.decorator import RETRY_AFTER, Canary
-from detection_api.canary.store import MemoryStore, RolloutState, Status
+from detection_api.canary.memory_store import MemoryStore
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.store import EventKind, RolloutState, Shared, Status
 
 
 class Item(Schema):
@@ -41,7 +42,7 @@ class Shop:
         canary = Canary()
         canary.init_app(
             self.app,
-            Overrides.from_environ(environ),
+            Overrides.from_environ({"SHADOW_PERCENT": "0", **environ}),
             answers=(NotHereError,),
             store=store,
             identify=identify,
@@ -60,6 +61,15 @@ class Shop:
         @self.app.errorhandler(NotHereError)
         def not_here(error: NotHereError) -> tuple[str, int]:
             return str(error), 404
+
+    def counter(self, name: str, **labels: str) -> float:
+        """A counter, with everything that was counted until now."""
+        self.sync()
+        return counter(name, **labels)
+
+    def sync(self) -> None:
+        """Do what the background thread does, now."""
+        self.app.extensions["canary"].runtime.sync.step()
 
     @property
     def client(self) -> FlaskClient:
@@ -161,10 +171,12 @@ def test_the_sticky_header_is_configurable() -> None:
 
 def test_a_rolled_back_endpoint_answers_from_legacy() -> None:
     store = MemoryStore()
-    state = store.write(RolloutState(endpoint="item", percent=100))
+    state = store.write(RolloutState(endpoint="item", percent=100), EventKind.SET, {})
     shop = Shop({}, store)
+    shop.sync()
     assert shop.who() == "domain; reason=rollout"
-    store.write(replace(state, status=Status.ROLLED_BACK))
+    store.write(replace(state, status=Status.ROLLED_BACK), EventKind.ROLLBACK, {})
+    shop.sync()
     assert shop.who() == "legacy; reason=rolled_back"
 
 
@@ -174,12 +186,12 @@ def test_a_fallback_is_answered_by_legacy_named_counted_and_logged(
     shop = Shop({"ROLLOUT_PERCENT": "100"})
     shop.domain = fail
     labels = {"endpoint": "item", "arm": "domain", "cause": "error"}
-    before = counter("canary_failures_total", **labels)
+    before = shop.counter("canary_failures_total", **labels)
     response = shop.get()
     assert response.get_json() == {"name": "old"}
     assert response.headers["X-Canary"] == "legacy; reason=fallback; cause=error"
     assert re.fullmatch(r"domain;dur=[\d.]+, legacy;dur=[\d.]+", response.headers["Server-Timing"])
-    assert counter("canary_failures_total", **labels) == before + 1
+    assert shop.counter("canary_failures_total", **labels) == before + 1
     assert "arm_failed" in caplog.text
     assert "RuntimeError" in caplog.text
 
@@ -190,9 +202,9 @@ def test_an_answer_of_legacy_that_breaks_the_contract_is_counted_and_logged(
     shop = Shop({})
     shop.legacy = lambda **_: {"name": 5}
     labels = {"endpoint": "item", "arm": "legacy", "cause": "contract"}
-    before = counter("canary_failures_total", **labels)
+    before = shop.counter("canary_failures_total", **labels)
     assert shop.get().get_data() == b'{"name":5}'
-    assert counter("canary_failures_total", **labels) == before + 1
+    assert shop.counter("canary_failures_total", **labels) == before + 1
     assert "reference_breaks_contract" in caplog.text
 
 
@@ -231,23 +243,25 @@ def test_a_domain_past_its_deadline_is_left_alone(release: threading.Event) -> N
 
 
 class BrokenStore(MemoryStore):
-    def read(self, endpoint: str) -> RolloutState:
-        raise ConnectionError(endpoint)
+    def read(self) -> Shared:
+        raise ConnectionError("the store is away")
 
 
-def test_a_fault_of_the_canary_itself_sends_the_request_to_legacy() -> None:
-    before = counter("canary_faults_total", operation="read_state")
-    response = Shop({}, BrokenStore()).get()
+def test_a_store_that_was_never_heard_from_means_legacy() -> None:
+    before = counter("canary_faults_total", operation="read_store")
+    shop = Shop({"ROLLOUT_PERCENT": "100"}, BrokenStore())
+    shop.sync()
+    response = shop.get()
     assert response.get_json() == {"name": "old"}
-    assert response.headers["X-Canary"] == "legacy; reason=holdout"
-    assert counter("canary_faults_total", operation="read_state") == before + 1
+    assert response.headers["X-Canary"] == "legacy; reason=stale"
+    assert counter("canary_faults_total", operation="read_store") > before
 
 
 def test_a_fault_in_accounting_does_not_reach_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("detection_api.canary.metrics.count", broken)
+    monkeypatch.setattr("detection_api.canary.runtime.count", broken)
     before = counter("canary_faults_total", operation="account")
     assert Shop({}).get().get_json() == {"name": "old"}
     assert counter("canary_faults_total", operation="account") == before + 1
@@ -261,7 +275,7 @@ def test_not_even_a_fault_in_counting_faults_reaches_the_client(
     def gone(*_: Any) -> None:
         raise FileNotFoundError("metrics")
 
-    monkeypatch.setattr("detection_api.canary.metrics.count", gone)
+    monkeypatch.setattr("detection_api.canary.runtime.count", gone)
     monkeypatch.setattr("detection_api.canary.metrics.FAULTS.labels", gone)
     assert Shop({}).get().get_json() == {"name": "old"}
     assert "canary_fault" in caplog.text

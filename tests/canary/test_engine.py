@@ -7,9 +7,11 @@ import pytest
 from marshmallow import Schema, fields
 
 from detection_api.canary.contract import Contract
-from detection_api.canary.decision import Arm, Overrides, Reason
+from detection_api.canary.decision import Arm, Reason
 from detection_api.canary.engine import Ask, Engine, Route, Served
 from detection_api.canary.observation import Cause, DeadlinePool
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.rules import rules_of
 from detection_api.canary.store import RolloutState
 
 
@@ -52,9 +54,10 @@ def serve(
     **arguments: Any,
 ) -> Served:
     engine = Engine(Overrides(pinned={}), (NotHereError,), DeadlinePool(1))
-    route = Route(domain=domain, legacy=legacy, contract=Contract(Item))
+    route = Route(domain=domain, legacy=legacy, contract=Contract(Item), rule=rules_of(Item()))
     state = RolloutState(endpoint="items.item", percent=percent)
-    return engine.serve(route, state, Ask(subject="client-1", forced=forced), arguments)
+    ask = Ask(subject="client-1", named=True, forced=forced, request_id="request-1")
+    return engine.serve(route, state, ask, arguments)
 
 
 def said(served: Served) -> tuple[Arm | None, Reason, Cause | None, bytes | None]:

@@ -27,7 +27,7 @@ def raising(error: Exception) -> Callable[[], Answer]:
     [
         (RuntimeError("boom"), Cause.ERROR),
         (TimeoutError("late"), Cause.TIMEOUT),
-        (ContractViolationError({"fps": ["Not a valid number."]}), Cause.CONTRACT),
+        (ContractViolationError({"fps": ["Not a valid number."]}, {}), Cause.CONTRACT),
         (NotHereError("no such thing"), None),
     ],
     ids=["error", "timeout", "contract", "answer"],
@@ -41,9 +41,9 @@ def test_what_is_raised_becomes_a_result_with_its_cause(
 
 def test_durations_come_from_the_clock_that_is_given() -> None:
     ticks = iter([10.0, 10.25])
-    seen = observe(Arm.LEGACY, lambda: Answer(b"[]"), answers=(), clock=lambda: next(ticks))
+    seen = observe(Arm.LEGACY, lambda: Answer([], b"[]"), answers=(), clock=lambda: next(ticks))
     assert seen.seconds == 0.25
-    assert seen.answer == Answer(b"[]")
+    assert seen.answer == Answer([], b"[]")
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """The application with a domain that fails as a file says, for gunicorn to serve in tests.
 
-The file named by `FAULT_FILE` holds the fault's name, or nothing; it is read at each call, so
-that a test breaks and mends the domain while the load goes on.
+The file named by `FAULT_FILE` holds what `Instance.break_domain` has ordered; it is read at each
+call, so that a test breaks and mends the domain while the load goes on. A worker that leads the
+fleet writes its process id to the file named by `LEADER_FILE`, where there is one.
 """
 
+import json
 import math
 import os
+import random
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -15,6 +18,7 @@ from typing import Any
 from sqlalchemy import Double, bindparam, func, select
 
 from detection_api import create_app
+from detection_api.canary.postgres_store import PostgresStore
 from detection_api.extensions import reader
 from detection_api.reader import Query
 from detection_api.services import cameras, records, statistics
@@ -53,7 +57,7 @@ def sleeping(answer: Any) -> Any:
 
 
 def holding_a_connection(answer: Any) -> Any:
-    reader.rows(SLEEP, seconds=0.3)
+    reader.rows(SLEEP, seconds=0.6)
     return answer
 
 
@@ -72,14 +76,35 @@ FAULTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def faulty(implementation: Callable[..., Any]) -> Callable[..., Any]:
+def faulty(endpoint: str, implementation: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(implementation)
     def broken(**arguments: Any) -> Any:
-        fault = FAULTS.get(Path(os.environ["FAULT_FILE"]).read_text())
+        order = json.loads(Path(os.environ["FAULT_FILE"]).read_text())
         answer = implementation(**arguments)
-        return fault(answer) if fault else answer
+        return FAULTS[order["fault"]](answer) if is_met(order, endpoint, arguments) else answer
 
     return broken
+
+
+def is_met(order: dict[str, Any] | None, endpoint: str, arguments: dict[str, Any]) -> bool:
+    """Whether a call of the domain is one of those that are to fail."""
+    return (
+        order is not None
+        and order["endpoint"] in ("", endpoint)
+        and order["arguments"].items() <= arguments.items()
+        and random.random() < order["share"]
+    )
+
+
+def telling(lead: Callable[[PostgresStore], bool]) -> Callable[[PostgresStore], bool]:
+    @wraps(lead)
+    def told(store: PostgresStore) -> bool:
+        leads = lead(store)
+        if leads and "LEADER_FILE" in os.environ:
+            Path(os.environ["LEADER_FILE"]).write_text(str(os.getpid()))
+        return leads
+
+    return told
 
 
 for module, names in (
@@ -88,6 +113,8 @@ for module, names in (
     (cameras, ("cameras", "camera_stats")),
 ):
     for name in names:
-        setattr(module, name, faulty(getattr(module, name)))
+        endpoint = f"{module.__name__.rpartition('.')[2]}.{name}"
+        setattr(module, name, faulty(endpoint, getattr(module, name)))
+PostgresStore.lead = telling(PostgresStore.lead)  # type: ignore[assignment, method-assign]
 
 app = create_app()

@@ -8,10 +8,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 PATHS = (
@@ -24,16 +28,33 @@ PATHS = (
     "/api/v1/cameras/cam0/stats",
 )
 BOOT_SECONDS = 60
+PATIENCE_SECONDS = 120
+LOOK_SECONDS = 0.02
+
+_Found = TypeVar("_Found")
+
+
+def wait_for(look: Callable[[], _Found], what: str, seconds: float = PATIENCE_SECONDS) -> _Found:
+    """What `look` returns once that is true; raises TimeoutError where it never is."""
+    patience_ends = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > patience_ends:
+            raise TimeoutError(f"{what}: not within {seconds} s")
+        threading.Event().wait(LOOK_SECONDS)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a client got for one request."""
+    """What a client got for one request that it sent to `port`, `asked_at` that epoch second."""
 
     path: str
     status: int
     who: str
     body: Any
+    request_id: str = ""
+    port: int = 0
+    asked_at: float = 0.0
 
 
 def free_port() -> int:
@@ -46,6 +67,7 @@ def free_port() -> int:
 def get(port: int, path: str, **headers: str) -> Reply:
     """One request on a connection of its own; raises OSError when it gets no answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    asked_at = time.time()
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request("GET", path, headers=named)
@@ -55,7 +77,15 @@ def get(port: int, path: str, **headers: str) -> Reply:
         connection.close()
     if "json" in response.headers["Content-Type"]:
         body = json.loads(body)
-    return Reply(path, response.status, response.headers.get("X-Canary", ""), body)
+    return Reply(
+        path,
+        response.status,
+        response.headers.get("X-Canary", ""),
+        body,
+        request_id=response.headers.get("X-Request-ID", ""),
+        port=port,
+        asked_at=asked_at,
+    )
 
 
 class Instance:
@@ -64,14 +94,14 @@ class Instance:
     def __init__(self, folder: Path, environ: dict[str, str], app: str = "wsgi:app") -> None:
         self.port = free_port()
         self.env_file = folder / "env"
-        self.fault_file = folder / "fault"
         self.log = folder / "gunicorn.log"
-        self.fault_file.write_text("")
+        self._fault_file = folder / "fault"
+        self.mend()
         self._environ = {
             **os.environ,
             "WEB_CONCURRENCY": "4",
             "ENV_FILE": str(self.env_file),
-            "FAULT_FILE": str(self.fault_file),
+            "FAULT_FILE": str(self._fault_file),
             "PORT": str(self.port),
             **environ,
         }
@@ -79,7 +109,16 @@ class Instance:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        with self.log.open("wb") as log:
+        self.start()
+        self.wait_until_up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, for the first time or again; it is up some seconds later."""
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", self._app],
                 cwd=ROOT,
@@ -87,10 +126,9 @@ class Instance:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self._wait_until_up()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """End it as a supervisor would."""
         assert self._process is not None
         self._process.terminate()
         self._process.wait(timeout=60)
@@ -100,16 +138,56 @@ class Instance:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def workers(self) -> set[int]:
+        """The process ids of its workers."""
+        return {child.pid for child in psutil.Process(self.pid).children()}
+
     def reload(self) -> None:
         """What an operator does after editing the env file."""
         os.kill(self.pid, signal.SIGHUP)
+
+    def wait_until_renewed(self, before: set[int]) -> None:
+        """Return when the last of the workers of `before` is gone."""
+        wait_for(lambda: not self.workers & before, "the old workers are gone", BOOT_SECONDS)
+
+    def break_domain(
+        self,
+        fault: str,
+        *,
+        endpoint: str = "",
+        share: float = 1,
+        arguments: Mapping[str, str] | None = None,
+    ) -> None:
+        """Have the domain fail as FAULTS has it, until `mend`.
+
+        It is one endpoint's or all of them, for that share (0..1) of the requests, and for those
+        alone whose arguments are `arguments`, if these are given.
+        """
+        order = {
+            "fault": fault,
+            "endpoint": endpoint,
+            "share": share,
+            "arguments": dict(arguments or {}),
+        }
+        self._write_fault(json.dumps(order))
+
+    def mend(self) -> None:
+        """Have the domain work."""
+        self._write_fault("null")
+
+    def _write_fault(self, order: str) -> None:
+        """At once: workers read the file all the time."""
+        new = self._fault_file.with_suffix(".new")
+        new.write_text(order)
+        new.replace(self._fault_file)
 
     def get(self, path: str, **headers: str) -> Reply:
         """See `get`."""
         return get(self.port, path, **headers)
 
     def metric(self, name: str, **labels: str) -> float:
-        """The sum of a counter's samples that have `labels`, over all workers."""
+        """The sum of a metric's samples that have `labels`, over all workers."""
         text = self.get("/metrics").body.decode()
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         return sum(
@@ -118,25 +196,38 @@ class Instance:
             if line.startswith(name) and all(label in line for label in wanted)
         )
 
-    def _wait_until_up(self) -> None:
-        for _ in range(BOOT_SECONDS * 10):
-            assert self._process is not None
-            assert self._process.poll() is None, self.log.read_text()
-            try:
-                if self.get("/healthz").status == 200:
-                    return
-            except OSError:
-                threading.Event().wait(0.1)
-        raise TimeoutError(self.log.read_text())
+    def wait_until_up(self) -> None:
+        """Return when it answers; fails with its log when it ends instead."""
+        wait_for(self._is_up, f"{self.log} tells of an instance that is up", BOOT_SECONDS)
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text()
+        try:
+            return self.get("/healthz").status == 200
+        except OSError:
+            return False
+
+
+class Server(Protocol):
+    """What clients ask: an instance, or several."""
+
+    def get(self, path: str, **headers: str) -> Reply:
+        """One request; raises OSError when it gets no answer."""
 
 
 @dataclass
 class Load:
-    """Clients that ask for all seven endpoints in turn until they are told to stop."""
+    """Clients that ask for all seven endpoints in turn until they are told to stop.
 
-    instance: Instance
+    Each waits `pause` seconds between two requests, and sends `headers` with all of them.
+    """
+
+    server: Server
     clients: int = 4
     paths: tuple[str, ...] = PATHS
+    pause: float = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
     replies: list[Reply] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
@@ -157,16 +248,18 @@ class Load:
         """Wait for `count` further replies and return them."""
         with self._grew:
             start = len(self.replies)
-            done = self._grew.wait_for(lambda: len(self.replies) >= start + count, timeout=120)
+            done = self._grew.wait_for(
+                lambda: len(self.replies) >= start + count, timeout=PATIENCE_SECONDS
+            )
             assert done, f"{len(self.replies) - start} of {count} replies in two minutes"
             return self.replies[start:]
 
     def _ask(self, turn: int) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(self.pause):
             path = self.paths[turn % len(self.paths)]
             turn += 1
             try:
-                reply = self.instance.get(path)
+                reply = self.server.get(path, **self.headers)
             except (OSError, http.client.HTTPException) as error:
                 self.lost.append(f"{path}: {error!r}")
                 continue

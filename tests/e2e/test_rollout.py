@@ -1,10 +1,8 @@
 """Who answers, by the environment that an operator sets, under real gunicorn workers."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.e2e.instance import PATHS, Instance, Load, whose
@@ -82,12 +80,12 @@ def test_editing_the_env_file_and_a_hup_roll_back_without_a_lost_request(
 ) -> None:
     """A typo, whatever its line was about, sends everything to legacy and ends nothing."""
     with Instance(tmp_path, {**world.environ, "ROLLOUT_PERCENT": "100"}) as instance:
-        before = workers(instance)
+        before = instance.workers
         with Load(instance, clients=4) as load:
             load.more(70)
             instance.env_file.write_text(lines)
             instance.reload()
-            await_new_workers(instance, before)
+            instance.wait_until_renewed(before)
             rolled_back = load.more(140)
         assert load.lost == []
         assert {reply.status for reply in load.replies} == {200}
@@ -100,16 +98,3 @@ def test_a_setting_that_is_missing_is_one_clear_line(world: World, tmp_path: Pat
         Instance(tmp_path, {**world.environ, "DATABASE_URL": ""}),
     ):
         pass
-
-
-def workers(instance: Instance) -> set[int]:
-    return {child.pid for child in psutil.Process(instance.pid).children()}
-
-
-def await_new_workers(instance: Instance, before: set[int]) -> None:
-    """Return when the last worker that booted before the HUP is gone."""
-    for _ in range(600):
-        if not workers(instance) & before:
-            return
-        threading.Event().wait(0.1)
-    raise TimeoutError("old workers are still there")

@@ -12,7 +12,7 @@ from psycopg2 import extensions
 from detection_api import partitions
 from detection_api.errors import NotFoundError
 from detection_api.extensions import reader
-from detection_api.postgres import Pool, bound_waits
+from detection_api.postgres import READ_ONLY, Pool, bound_waits
 from detection_api.reader import Query
 from detection_api.services import records
 from detection_api.services.filtered import FilteredQuery
@@ -98,7 +98,7 @@ def filled(new_database: Callable[[str], str]) -> str:
 @pytest.fixture
 def pool(filled: str) -> Iterator[Pool]:
     bound_waits()
-    pool = Pool(filled, size=1, deadline=5, name="plans")
+    pool = Pool(filled, size=1, deadline=5, name="plans", settings=READ_ONLY)
     yield pool
     pool.dispose()
     extensions.set_wait_callback(None)

@@ -1,0 +1,67 @@
+"""The application with a domain that is subtly wrong once `Instance.break_domain` was called.
+
+Every endpoint has a fault of its own, whatever the order: each of them would pass a percentage
+switch, a look at the status codes and a glance at some answer.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from detection_api import create_app
+from detection_api.services import cameras, records, statistics
+
+
+def raising_where_there_are_rows(answer: Any) -> Any:
+    if answer:
+        raise AttributeError("'Row' object has no attribute 'count'")
+    return answer
+
+
+def without_nulls(answer: dict[str, Any]) -> Any:
+    return {name: value for name, value in answer.items() if value is not None}
+
+
+def total_of_the_page(answer: dict[str, Any]) -> Any:
+    return {**answer, "total": len(answer["records"])}
+
+
+def texts_for_epochs(answer: list[dict[str, Any]]) -> Any:
+    return [{**row, "ts": datetime.fromtimestamp(row["ts"], UTC).isoformat()} for row in answer]
+
+
+def times_without_a_zone(answer: dict[str, Any]) -> Any:
+    stats = answer["stats"]
+    moment = stats["last_detection_time"]
+    naive = moment and moment.replace(tzinfo=None)
+    return {**answer, "stats": {**stats, "last_detection_time": naive}}
+
+
+FAULTS: dict[tuple[Any, str], Callable[[Any], Any]] = {
+    (records, "detection_records"): total_of_the_page,
+    (records, "violation"): without_nulls,
+    (statistics, "daily"): raising_where_there_are_rows,
+    (statistics, "events"): lambda _: {"events": [], "total": 0},
+    (statistics, "history"): texts_for_epochs,
+    (cameras, "cameras"): lambda answer: {"cameras": answer["cameras"][::-1]},
+    (cameras, "camera_stats"): times_without_a_zone,
+}
+
+
+def wrong(implementation: Callable[..., Any], fault: Callable[[Any], Any]) -> Callable[..., Any]:
+    @wraps(implementation)
+    def answering(**arguments: Any) -> Any:
+        is_broken = Path(os.environ["FAULT_FILE"]).read_text() != "null"
+        answer = implementation(**arguments)
+        return fault(answer) if is_broken else answer
+
+    return answering
+
+
+for (module, name), fault in FAULTS.items():
+    setattr(module, name, wrong(getattr(module, name), fault))
+
+app = create_app()
