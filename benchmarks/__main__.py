@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from benchmarks import canary, encoder, ingestion, waiting
+from benchmarks import canary, encoder, ingestion, overhead, waiting
 
 ROUNDS = 7
 
@@ -45,7 +45,7 @@ def compare(part: str) -> Iterator[Row]:
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "ingestion"]))
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "overhead", "ingestion"]))
 def main(parts: tuple[str, ...]) -> None:
     """Measure PARTS, or all of them.
 
@@ -60,6 +60,9 @@ def main(parts: tuple[str, ...]) -> None:
                 f"{row.part:10} {row.ours:7.1f} us {row.other:7.1f} us"
                 f" {row.other / row.ours:6.2f}x  {row.what}"
             )
+    if not parts or "overhead" in parts:
+        for share in overhead.report():
+            click.echo(str(share))
     if not parts or "ingestion" in parts:
         click.echo(ingestion.report())
 

@@ -7,8 +7,8 @@ from flask import Flask, Response
 
 from benchmarks.encoder import PAGE
 from detection_api.canary.contract import Contract
-from detection_api.canary.decision import Overrides
 from detection_api.canary.decorator import Canary
+from detection_api.canary.overrides import Overrides
 from detection_api.schemas.records import RecordPage
 
 TIMES = 500
