@@ -110,7 +110,7 @@ class FleetGuard:
         rows = self._store.ledger(REPLAY if replays else WINDOW)
         self._leads = True
         self._forget({row.bucket for row in rows})
-        resumed = self._reset_resumed(shared)
+        resumed = self._reset_resumed(shared, {row.endpoint for row in rows})
         for (bucket, endpoint), group in groupby(rows, key=lambda row: (row.bucket, row.endpoint)):
             state = effective(shared.states, endpoint)
             batch = self._growth(state, group)
@@ -120,20 +120,20 @@ class FleetGuard:
                     self._act(state, alarm, replays=replays)
         self._prune()
 
-    def _reset_resumed(self, shared: Shared) -> set[str]:
+    def _reset_resumed(self, shared: Shared, counted: set[str]) -> set[str]:
         """Begin anew with endpoints that were resumed since the last turn; which they are.
 
-        What has grown until now is from before.
+        What has grown until now is from before; what a worker tells later is not, for it forgets
+        what it has not told when it learns of the resume.
         """
+        endpoints = {*shared.states, *self.guards, *counted}
+        resumed_at = {name: effective(shared.states, name).resumed_at for name in endpoints}
         resumed = {
-            endpoint
-            for endpoint in self.guards
-            if effective(shared.states, endpoint).resumed_at != self._resumed_at.get(endpoint)
+            name for name, at in resumed_at.items() if at != self._resumed_at.get(name, at)
         }
-        for endpoint in self.guards:
-            self._resumed_at[endpoint] = effective(shared.states, endpoint).resumed_at
+        self._resumed_at = resumed_at
         for endpoint in resumed:
-            del self.guards[endpoint]
+            self.guards.pop(endpoint, None)
         return resumed
 
     def _growth(self, state: RolloutState, rows: Iterable[LedgerRow]) -> Batch:

@@ -1,7 +1,7 @@
 """What one worker counts between two flushes to the store.
 
-Everything that a request's thread has to do is an addition under a lock. The counts of a batch
-and its number do not change once it is taken: sent twice, it is counted once.
+Everything that a request's thread has to do is an addition under a lock. The number of a batch
+does not change once it is taken, nor do its counts of requests: sent twice, it is counted once.
 """
 
 import threading
@@ -178,6 +178,15 @@ class Ledger:
             if len(waiting) > MAX_WAITING:
                 waiting[1].add(waiting.pop(2))
             return closed
+
+    def forget_judged(self, endpoint: str) -> None:
+        """Take what the guard judged of an endpoint out of all that waits: it counts no more."""
+        with self._lock:
+            for batch in (*self._waiting, self._current):
+                for (name, _), tally in batch.tallies.items():
+                    if name == endpoint:
+                        tally.good = tally.bad = tally.slow = 0
+                        tally.first_failed = tally.last_failed = ""
 
     def oldest(self) -> tuple[int, Batch] | None:
         """The batch to send next and its number (1, 2, ...): the same until `sent` is called."""

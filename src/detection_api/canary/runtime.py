@@ -62,7 +62,7 @@ class Runtime:
             vitals=vitals,
             on_counts=metrics.show_counts,
             after_step=self._show,
-            on_resume=self._forget_guard,
+            on_resume=self._forget_evidence,
             on_fault=metrics.count_fault,
             clock=clock,
         )
@@ -151,8 +151,10 @@ class Runtime:
     def _roll_back(self, endpoint: str, alarm: Alarm, by: str) -> None:
         self.sync.roll_back(endpoint, reason=reason_of(alarm), by=by, evidence=alarm.evidence)
 
-    def _forget_guard(self, endpoint: str) -> None:
+    def _forget_evidence(self, endpoint: str) -> None:
+        """What was gathered against an endpoint does not count once it is resumed, told or not."""
         self._guards.pop(endpoint, None)
+        self.sync.ledger.forget_judged(endpoint)
 
     def is_compared(self, endpoint: str, ask: Ask, route: Route, served: Served) -> bool:
         """Whether this answer is in the sample of shadow comparisons.

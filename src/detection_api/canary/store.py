@@ -51,12 +51,14 @@ class RolloutState:
 def effective(states: Mapping[str, RolloutState], endpoint: str) -> RolloutState:
     """The state that applies to `endpoint`: its own, else the default's, else 0 percent.
 
-    A default that is rolled back rolls back every endpoint.
+    A default that is rolled back rolls back every endpoint, and one that is resumed resumes them.
     """
     default = states.get(DEFAULT) or RolloutState(endpoint=DEFAULT)
     own = states.get(endpoint) or RolloutState(
         endpoint=endpoint, percent=default.percent, status=default.status, reason=default.reason
     )
+    resumed = filter(None, (own.resumed_at, default.resumed_at))
+    own = replace(own, resumed_at=max(resumed, default=None))
     if default.status is Status.ROLLED_BACK and own.status is Status.ACTIVE:
         return replace(own, status=default.status, reason=default.reason)
     return own
