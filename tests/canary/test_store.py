@@ -126,6 +126,51 @@ def test_a_rollback_that_is_taken_back_says_since_when_evidence_counts(store: St
     assert store.read().states == {ENDPOINT: resumed}
 
 
+def test_a_held_endpoint_keeps_its_percent_and_its_evidence(store: Store) -> None:
+    held = wrote(store, replace(wrote(store, ACTIVE), status=Status.HELD), EventKind.HOLD)
+    assert store.read().states == {ENDPOINT: held}
+    assert held.status.exposes
+    assert wrote(store, replace(held, status=Status.ACTIVE)).resumed_at is None
+
+
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.HELD])
+def test_any_end_of_a_rollback_says_since_when_evidence_counts(
+    store: Store, status: Status
+) -> None:
+    assert wrote(store, replace(rolled_back(store), status=status)).resumed_at is not None
+
+
+@pytest.mark.parametrize(
+    ("default", "own", "applies"),
+    [
+        (Status.ROLLED_BACK, Status.ACTIVE, Status.ROLLED_BACK),
+        (Status.ROLLED_BACK, Status.HELD, Status.ROLLED_BACK),
+        (Status.HELD, Status.ACTIVE, Status.HELD),
+        (Status.HELD, Status.ROLLED_BACK, Status.ROLLED_BACK),
+        (Status.ACTIVE, Status.HELD, Status.HELD),
+    ],
+)
+def test_what_is_done_to_the_default_is_done_to_every_endpoint(
+    default: Status, own: Status, applies: Status
+) -> None:
+    states = {
+        DEFAULT: RolloutState(endpoint=DEFAULT, percent=100, status=default, reason="all of them"),
+        ENDPOINT: replace(ACTIVE, status=own, reason="this one"),
+    }
+    found = effective(states, ENDPOINT)
+    assert (found.status, found.percent) == (applies, ACTIVE.percent)
+    assert found.reason == ("this one" if applies is own else "all of them")
+
+
+def test_a_resumed_default_counts_for_every_endpoint() -> None:
+    earlier, later = datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 24, tzinfo=UTC)
+    default = RolloutState(endpoint=DEFAULT, resumed_at=later)
+    own = replace(ACTIVE, resumed_at=earlier)
+    assert effective({DEFAULT: default}, ENDPOINT).resumed_at == later
+    assert effective({DEFAULT: default, ENDPOINT: own}, ENDPOINT).resumed_at == later
+    assert effective({ENDPOINT: own}, ENDPOINT).resumed_at == earlier
+
+
 def test_any_other_change_leaves_the_moment_of_the_last_resume(store: Store) -> None:
     resumed = wrote(store, replace(rolled_back(store), status=Status.ACTIVE), EventKind.RESUME)
     raised = wrote(store, replace(resumed, percent=50, resumed_at=None))
@@ -169,6 +214,19 @@ def test_events_are_limited_and_of_one_endpoint_where_asked(store: Store) -> Non
     assert [event.reason for event in store.events(limit=3)] == ["4", "3", "2"]
     assert [event.reason for event in store.events("e1")] == ["3", "1"]
     assert [event.reason for event in store.events("e0", limit=1)] == ["4"]
+
+
+def test_the_events_of_a_run_are_found_by_its_start(store: Store) -> None:
+    def told(kind: EventKind, run: int) -> Event:
+        return store.append(Event(endpoint="*", kind=kind, by="run", reason="", run=run))
+
+    first, second = told(EventKind.START, 0), told(EventKind.START, 0)
+    store.write(ACTIVE, EventKind.STAGE, {}, run=second.id)
+    end = told(EventKind.END, first.id)
+    assert [e.id for e in store.events(run=first.id)] == [end.id, first.id]
+    assert [e.kind for e in store.events(run=second.id)] == [EventKind.STAGE, EventKind.START]
+    assert store.events(ENDPOINT, run=first.id) == []
+    assert len(store.events(limit=None)) == 4
 
 
 # The ledger
@@ -224,6 +282,7 @@ def test_the_ledger_is_read_from_any_moment_on_oldest_first(store: Store) -> Non
     assert store.ledger(rows[1].bucket) == rows[1:]
     assert store.ledger(rows[1].bucket + timedelta(microseconds=1)) == rows[2:]
     assert store.ledger(timedelta(seconds=3000)) == rows[1:]
+    assert store.ledger(rows[0].bucket, rows[2].bucket) == rows[:2]
     assert store.ledger(timedelta()) == []
 
 

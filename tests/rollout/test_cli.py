@@ -85,6 +85,23 @@ def test_a_rollback_holds_until_it_is_taken_back(changed: Run, store: Store) -> 
     assert kinds == [EventKind.RESUME, EventKind.ROLLBACK, EventKind.SET]
 
 
+def test_a_hold_keeps_the_percent_until_it_is_taken_back(changed: Run, store: Store) -> None:
+    changed("rollout", "set", 50, "--endpoint", ENDPOINT)
+    result = changed("rollout", "hold", "--endpoint", ENDPOINT, "--reason", "release")
+    assert result.stdout == f"{ENDPOINT}: 50%, held, epoch 2\n"
+    changed("rollout", "resume", "--endpoint", ENDPOINT, "--reason", "released")
+    assert (state(store).status, state(store).percent) == (Status.ACTIVE, 50)
+    kinds = [event.kind for event in store.events(ENDPOINT)]
+    assert kinds == [EventKind.RESUME, EventKind.HOLD, EventKind.SET]
+
+
+def test_a_hold_does_not_take_a_rollback_back(changed: Run, store: Store) -> None:
+    changed("rollout", "rollback", "--endpoint", ENDPOINT, "--reason", "wrong totals")
+    result = changed("rollout", "hold", "--endpoint", ENDPOINT, "--reason", "release")
+    assert result.stdout == f"{ENDPOINT} is rolled_back already\n"
+    assert state(store).status is Status.ROLLED_BACK
+
+
 def test_a_rollback_without_an_endpoint_is_of_all(changed: Run, store: Store) -> None:
     changed("rollout", "set", 50, "--endpoint", ENDPOINT)
     changed("rollout", "rollback", "--reason", "the database is being moved")

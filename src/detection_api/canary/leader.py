@@ -128,9 +128,7 @@ class FleetGuard:
         """
         endpoints = {*shared.states, *self.guards, *counted}
         resumed_at = {name: effective(shared.states, name).resumed_at for name in endpoints}
-        resumed = {
-            name for name, at in resumed_at.items() if at != self._resumed_at.get(name, at)
-        }
+        resumed = {name for name, at in resumed_at.items() if at != self._resumed_at.get(name, at)}
         self._resumed_at = resumed_at
         for endpoint in resumed:
             self.guards.pop(endpoint, None)

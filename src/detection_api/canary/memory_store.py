@@ -19,7 +19,6 @@ from detection_api.canary.store import (
     RolloutState,
     Shared,
     StaleEpochError,
-    Status,
     Worker,
 )
 
@@ -51,7 +50,7 @@ class MemoryStore:
             return Shared(states=dict(self._states), accepted=accepted)
 
     def write(
-        self, state: RolloutState, kind: EventKind, evidence: Mapping[str, Any]
+        self, state: RolloutState, kind: EventKind, evidence: Mapping[str, Any], run: int = 0
     ) -> RolloutState:
         """See Store."""
         with self._lock:
@@ -59,7 +58,7 @@ class MemoryStore:
             if old.epoch != state.epoch:
                 raise StaleEpochError(state.endpoint)
             now = self._now()
-            is_resumed = old.status is Status.ROLLED_BACK and state.status is Status.ACTIVE
+            is_resumed = not old.status.exposes and state.status.exposes
             stored = replace(
                 state,
                 epoch=state.epoch + 1,
@@ -75,20 +74,29 @@ class MemoryStore:
                     reason=stored.reason,
                     epoch=stored.epoch,
                     evidence=evidence,
+                    run=run,
                 )
             )
             return stored
 
-    def append(self, event: Event) -> None:
+    def append(self, event: Event) -> Event:
         """See Store."""
         with self._lock:
-            self._events.append(replace(event, id=self._next_id(), at=self._now()))
+            stored = replace(event, id=self._next_id(), at=self._now())
+            self._events.append(stored)
+            return stored
 
-    def events(self, endpoint: str | None = None, limit: int = 100) -> list[Event]:
+    def events(
+        self, endpoint: str | None = None, limit: int | None = 100, run: int | None = None
+    ) -> list[Event]:
         """See Store."""
         with self._lock:
             newest_first = self._events[::-1]
-        return [e for e in newest_first if endpoint in (None, e.endpoint)][:limit]
+        return [
+            event
+            for event in newest_first
+            if endpoint in (None, event.endpoint) and (run is None or run in (event.run, event.id))
+        ][:limit]
 
     def flush(self, heartbeat: Heartbeat, number: int, batch: Batch, age: float) -> None:
         """See Store."""
@@ -100,7 +108,7 @@ class MemoryStore:
             self._workers[heartbeat.worker] = (number, now, heartbeat)
             self._add(batch, now - timedelta(seconds=age))
 
-    def ledger(self, since: datetime | timedelta) -> list[LedgerRow]:
+    def ledger(self, since: datetime | timedelta, until: datetime | None = None) -> list[LedgerRow]:
         """See Store."""
         with self._lock:
             first = since if isinstance(since, datetime) else self._now() - since
@@ -109,7 +117,7 @@ class MemoryStore:
                 for (bucket, endpoint, arm), tally in sorted(
                     self._ledger.items(), key=lambda item: item[0]
                 )
-                if bucket >= first
+                if bucket >= first and (until is None or bucket < until)
             ]
 
     def workers(self) -> list[Worker]:

@@ -34,22 +34,23 @@ WITH changed AS (
 ), stored AS (
     SELECT * FROM changed UNION ALL SELECT * FROM added
 ), audited AS (
-    INSERT INTO rollout_event (endpoint, kind, by, reason, epoch, evidence)
-    SELECT endpoint, %(kind)s, by, reason, epoch, %(evidence)s::jsonb FROM stored
+    INSERT INTO rollout_event (endpoint, kind, by, reason, epoch, evidence, run)
+    SELECT endpoint, %(kind)s, by, reason, epoch, %(evidence)s::jsonb, %(run)s FROM stored
 )
 SELECT to_jsonb(stored) FROM stored
 """
 
 APPEND = """
-INSERT INTO rollout_event (endpoint, kind, by, reason, epoch, evidence)
-VALUES (%(endpoint)s, %(kind)s, %(by)s, %(reason)s, %(epoch)s, %(evidence)s::jsonb)
-RETURNING id
+INSERT INTO rollout_event AS e (endpoint, kind, by, reason, epoch, evidence, run)
+VALUES (%(endpoint)s, %(kind)s, %(by)s, %(reason)s, %(epoch)s, %(evidence)s::jsonb, %(run)s)
+RETURNING to_jsonb(e)
 """
 
 EVENTS = """
 SELECT to_jsonb(e) FROM (
     SELECT * FROM rollout_event
-    WHERE endpoint = %(endpoint)s OR %(endpoint)s IS NULL
+    WHERE (endpoint = %(endpoint)s OR %(endpoint)s IS NULL)
+        AND (run = %(run)s OR id = %(run)s OR %(run)s IS NULL)
     ORDER BY id DESC LIMIT %(limit)s
 ) e
 """
@@ -129,7 +130,7 @@ WITH recent AS (
     SELECT * FROM canary_ledger
     WHERE bucket >= coalesce(
         %(moment)s::timestamptz, statement_timestamp() - %(last)s::interval
-    )
+    ) AND bucket < coalesce(%(until)s::timestamptz, 'infinity')
 ), sums AS (
     SELECT bucket, endpoint, arm, {_SUMMED},
         coalesce(min(nullif(first_failed, '')), '') AS first_failed,

@@ -67,7 +67,7 @@ class PostgresStore:
         )
 
     def write(
-        self, state: RolloutState, kind: EventKind, evidence: Mapping[str, Any]
+        self, state: RolloutState, kind: EventKind, evidence: Mapping[str, Any], run: int = 0
     ) -> RolloutState:
         """See Store."""
         stored = self._rows(
@@ -80,14 +80,16 @@ class PostgresStore:
             by=jsonb.text(state.by),
             kind=kind.value,
             evidence=jsonb.encode(evidence),
+            run=run,
         )
         if not stored:
             raise StaleEpochError(state.endpoint)
         return _record(RolloutState, stored[0][0])
 
-    def append(self, event: Event) -> None:
+    def append(self, event: Event) -> Event:
         """See Store."""
-        self._rows(
+        (stored,) = self._records(
+            Event,
             sql.APPEND,
             endpoint=jsonb.key(event.endpoint),
             kind=event.kind.value,
@@ -95,11 +97,15 @@ class PostgresStore:
             reason=jsonb.text(event.reason),
             epoch=event.epoch,
             evidence=jsonb.encode(event.evidence),
+            run=event.run,
         )
+        return stored
 
-    def events(self, endpoint: str | None = None, limit: int = 100) -> list[Event]:
+    def events(
+        self, endpoint: str | None = None, limit: int | None = 100, run: int | None = None
+    ) -> list[Event]:
         """See Store."""
-        return self._records(Event, sql.EVENTS, endpoint=endpoint, limit=limit)
+        return self._records(Event, sql.EVENTS, endpoint=endpoint, limit=limit, run=run)
 
     def flush(self, heartbeat: Heartbeat, number: int, batch: Batch, age: float) -> None:
         """See Store; one statement, which a lost connection leaves done or not, never half done."""
@@ -119,12 +125,13 @@ class PostgresStore:
             acceptances=jsonb.encode([{"id": i, "n": n} for i, n in batch.acceptances.items()]),
         )
 
-    def ledger(self, since: datetime | timedelta) -> list[LedgerRow]:
+    def ledger(self, since: datetime | timedelta, until: datetime | None = None) -> list[LedgerRow]:
         """See Store."""
         rows = self._rows(
             sql.LEDGER,
             moment=since if isinstance(since, datetime) else None,
             last=since if isinstance(since, timedelta) else None,
+            until=until,
         )
         return [
             LedgerRow(

@@ -144,7 +144,7 @@ class Runtime:
 
     def _share(self, state: RolloutState) -> float:
         """The share (0..1) of an endpoint's requests that the domain gets."""
-        if state.status is not Status.ACTIVE or not self._overrides.use_domain:
+        if not (state.status.exposes and self._overrides.use_domain):
             return 0.0
         return self._overrides.percent_of(state) / 100
 
@@ -194,7 +194,7 @@ class Runtime:
             metrics.show_state(
                 endpoint,
                 percent=self._overrides.percent_of(state),
-                rolled_back=state.status is not Status.ACTIVE,
+                rolled_back=not state.status.exposes,
                 epoch=state.epoch,
             )
         for level, guards in (("worker", self._guards), ("fleet", self._fleet.guards)):

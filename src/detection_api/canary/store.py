@@ -24,10 +24,17 @@ class Status(Enum):
 
     ACTIVE = "active"
     """It does."""
+    HELD = "held"
+    """It does, and nobody raises it until an operator resumes."""
     ROLLED_BACK = "rolled_back"
     """It does not: everything goes to legacy until an operator resumes."""
     UNKNOWN = "unknown"
     """Never stored: a worker has not heard from the store for too long; everything to legacy."""
+
+    @property
+    def exposes(self) -> bool:
+        """Whether the percentage applies."""
+        return self in (Status.ACTIVE, Status.HELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,7 @@ class RolloutState:
 def effective(states: Mapping[str, RolloutState], endpoint: str) -> RolloutState:
     """The state that applies to `endpoint`: its own, else the default's, else 0 percent.
 
-    A default that is rolled back rolls back every endpoint, and one that is resumed resumes them.
+    A default that is held or rolled back has the same done to every endpoint.
     """
     default = states.get(DEFAULT) or RolloutState(endpoint=DEFAULT)
     own = states.get(endpoint) or RolloutState(
@@ -59,9 +66,12 @@ def effective(states: Mapping[str, RolloutState], endpoint: str) -> RolloutState
     )
     resumed = filter(None, (own.resumed_at, default.resumed_at))
     own = replace(own, resumed_at=max(resumed, default=None))
-    if default.status is Status.ROLLED_BACK and own.status is Status.ACTIVE:
+    if _SEVERITY[default.status] > _SEVERITY[own.status]:
         return replace(own, status=default.status, reason=default.reason)
     return own
+
+
+_SEVERITY = {Status.ACTIVE: 0, Status.HELD: 1, Status.ROLLED_BACK: 2}
 
 
 class EventKind(Enum):
@@ -72,16 +82,32 @@ class EventKind(Enum):
     ROLLBACK = "rollback"
     """The endpoint was rolled back."""
     RESUME = "resume"
-    """The rollback was taken back."""
+    """The rollback or the hold was taken back."""
     WARN = "warn"
     """The guard saw too many failures or slow answers, not enough of them for a rollback."""
     HOLD = "hold"
-    """The guard found the domain worse than legacy: the percent should not be raised."""
+    """The percent should not be raised: an operator says so, or the guard found the domain worse
+    than legacy."""
+    START = "start"
+    """A rollout run began; the evidence is its plan."""
+    STAGE = "stage"
+    """A run put the endpoint to a stage's percent."""
+    PASS = "pass"  # noqa: S105 - no password
+    """The endpoint passed the stage; the evidence is what was measured."""
+    FAIL = "fail"
+    """The endpoint failed the stage, and has the percent that it goes back to."""
+    LEAVE = "leave"
+    """A run left the endpoint behind as it stands, neither passed nor failed."""
+    END = "end"
+    """The run ended; the evidence is what became of each endpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of the audit; never changed. `epoch` is the endpoint's at that moment."""
+    """One line of the audit; never changed. `epoch` is the endpoint's at that moment.
+
+    `run` is the rollout run that it belongs to, which is the id of the run's START; 0 for none.
+    """
 
     endpoint: str
     kind: EventKind
@@ -89,6 +115,7 @@ class Event:
     reason: str
     epoch: int = 0
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    run: int = 0
     id: int = 0
     at: datetime | None = None
 
@@ -184,7 +211,7 @@ class Store(Protocol):
         """All states, and the accepted differences that have not expired."""
 
     def write(
-        self, state: RolloutState, kind: EventKind, evidence: Mapping[str, Any]
+        self, state: RolloutState, kind: EventKind, evidence: Mapping[str, Any], run: int = 0
     ) -> RolloutState:
         """Compare-and-swap with its event: store `state` if its epoch is still the stored one.
 
@@ -192,11 +219,13 @@ class Store(Protocol):
         `resumed_at` becomes now. Raises StaleEpochError.
         """
 
-    def append(self, event: Event) -> None:
-        """Add an event that changes no state; its id and moment are the store's."""
+    def append(self, event: Event) -> Event:
+        """Add an event that changes no state; as stored: its id and moment are the store's."""
 
-    def events(self, endpoint: str | None = None, limit: int = 100) -> list[Event]:
-        """The newest events, newest first; of one endpoint, or of all."""
+    def events(
+        self, endpoint: str | None = None, limit: int | None = 100, run: int | None = None
+    ) -> list[Event]:
+        """The newest events, newest first: of one endpoint, of one run and its START, or of all."""
 
     def flush(self, heartbeat: Heartbeat, number: int, batch: Batch, age: float) -> None:
         """Add a worker's batch, whose counting began `age` seconds ago; sent twice, once.
@@ -204,8 +233,11 @@ class Store(Protocol):
         A worker numbers its batches 1, 2, ...; one that is not newer than the last is ignored.
         """
 
-    def ledger(self, since: datetime | timedelta) -> list[LedgerRow]:
-        """The rows of all buckets from `since` on, or of the last `since`, oldest first."""
+    def ledger(self, since: datetime | timedelta, until: datetime | None = None) -> list[LedgerRow]:
+        """The rows of all buckets from `since` on, or of the last `since`, oldest first.
+
+        With `until`, only of the buckets that begin before it.
+        """
 
     def workers(self) -> list[Worker]:
         """Every worker that has been heard from within the last minute."""

@@ -48,7 +48,7 @@ rollout_state = Table(
     Column("at", MOMENT, nullable=False, server_default=func.now()),
     Column("resumed_at", MOMENT),
     CheckConstraint("percent BETWEEN 0 AND 100", name="percent"),
-    CheckConstraint("status IN ('active', 'rolled_back')", name="status"),
+    CheckConstraint("status IN ('active', 'rolled_back', 'held')", name="status"),
     CheckConstraint("epoch >= 1", name="epoch"),
 )
 
@@ -63,8 +63,14 @@ rollout_event = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("evidence", JSONB, nullable=False, server_default=EMPTY_MAP),
     Column("at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
-    CheckConstraint("kind IN ('set', 'rollback', 'resume', 'warn', 'hold')", name="kind"),
+    Column("run", BigInteger, nullable=False, server_default=ZERO),
+    CheckConstraint(
+        "kind IN ('set', 'rollback', 'resume', 'warn', 'hold',"
+        " 'start', 'stage', 'pass', 'fail', 'leave', 'end')",
+        name="kind",
+    ),
     Index(None, "endpoint", "id"),
+    Index("ix_rollout_event_run_id", "run", "id", postgresql_where=text("run > 0")),
 )
 
 canary_ledger = Table(
@@ -144,7 +150,7 @@ BEGIN
             NEW.reason := '';
         END IF;
     END IF;
-    IF OLD.status = 'rolled_back' AND NEW.status = 'active' THEN
+    IF OLD.status = 'rolled_back' AND NEW.status <> 'rolled_back' THEN
         NEW.resumed_at := clock_timestamp();
     END IF;
     RETURN NEW;
@@ -159,6 +165,7 @@ BEGIN
         CASE
             WHEN NEW.status = coalesce(OLD.status, 'active') THEN 'set'
             WHEN NEW.status = 'rolled_back' THEN 'rollback'
+            WHEN NEW.status = 'held' THEN 'hold'
             ELSE 'resume'
         END,
         'sql:' || session_user,

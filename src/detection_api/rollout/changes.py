@@ -27,6 +27,11 @@ def rolled_back(state: RolloutState) -> RolloutState:
     return replace(state, status=Status.ROLLED_BACK)
 
 
+def held(state: RolloutState) -> RolloutState:
+    """`state` with its percent not to be raised; what is rolled back stays so."""
+    return replace(state, status=Status.HELD) if state.status.exposes else state
+
+
 def resumed(state: RolloutState) -> RolloutState:
     """`state` with its percent applied again."""
     return replace(state, status=Status.ACTIVE)

@@ -83,8 +83,24 @@ def rollback(endpoints: Sequence[str], reason: str, by: str) -> None:
 @ENDPOINTS
 @click.option("--reason", required=True, help="Why; for the audit.")
 @BY
+def hold(endpoints: Sequence[str], reason: str, by: str) -> None:
+    """Keep the percentage and have nobody raise it until `resume`.
+
+    \b
+    Example:
+      detection-api rollout hold --endpoint records.violation --reason 'until the release'
+    """
+    _change(_Order(endpoints, EventKind.HOLD, changes.held, by, reason))
+
+
+@rollout.command()
+@ENDPOINTS
+@click.option("--reason", required=True, help="Why; for the audit.")
+@BY
 def resume(endpoints: Sequence[str], reason: str, by: str) -> None:
-    """Take a rollback back: the percentage applies again, the guard starts afresh.
+    """Take a rollback or a hold back: the percentage applies again, and may be raised.
+
+    After a rollback the guard starts afresh.
 
     \b
     Example:
