@@ -19,6 +19,7 @@ from detection_api.canary.store import (
     StaleEpochError,
     Status,
     Store,
+    Usage,
     effective,
 )
 from tests.canary.stores import (
@@ -284,6 +285,35 @@ def test_the_ledger_is_read_from_any_moment_on_oldest_first(store: Store) -> Non
     assert store.ledger(timedelta(seconds=3000)) == rows[1:]
     assert store.ledger(rows[0].bucket, rows[2].bucket) == rows[:2]
     assert store.ledger(timedelta()) == []
+
+
+def test_usage_tells_how_often_an_arm_was_asked_and_when_last_in_which_way(store: Store) -> None:
+    counts = [
+        Tally(requests=3, errors=1, latency=latencies(0.1), first_failed="a", last_failed="a"),
+        Tally(requests=2, forced=2),
+        Tally(fallbacks=4),
+        Tally(requests=1),
+    ]
+    for number, (tally, age) in enumerate(zip(counts, [4000, 300, 200, 100], strict=True), 1):
+        arm = "legacy" if tally.fallbacks else "domain"
+        store.flush(heartbeat(), number, Batch(0, tallies={(ENDPOINT, arm): tally}), age=age)
+    oldest, forced, fell_back, newest = (row.bucket for row in store.ledger(ALL))
+    domain, legacy = store.usage(ALL)
+    assert domain == Usage(
+        endpoint=ENDPOINT,
+        arm="domain",
+        tally=Tally(requests=6, forced=2, errors=1),
+        since=oldest,
+        decided_at=newest,
+        forced_at=forced,
+    )
+    assert (legacy.tally, legacy.decided_at, legacy.fell_back_at) == (
+        Tally(fallbacks=4),
+        None,
+        fell_back,
+    )
+    assert [usage.since for usage in store.usage(forced)] == [forced, fell_back]
+    assert store.usage(timedelta()) == []
 
 
 @pytest.mark.parametrize("percent", [50, 95, 99, 100])

@@ -19,6 +19,7 @@ from detection_api.canary.store import (
     RolloutState,
     Shared,
     StaleEpochError,
+    Usage,
     Worker,
 )
 
@@ -119,6 +120,13 @@ class MemoryStore:
                 )
                 if bucket >= first and (until is None or bucket < until)
             ]
+
+    def usage(self, since: datetime | timedelta) -> list[Usage]:
+        """See Store."""
+        rows: dict[tuple[str, str], list[LedgerRow]] = {}
+        for row in self.ledger(since):
+            rows.setdefault((row.endpoint, row.arm), []).append(row)
+        return [_usage(rows[key]) for key in sorted(rows)]
 
     def workers(self) -> list[Worker]:
         """See Store."""
@@ -227,3 +235,22 @@ def _copy(tally: Tally) -> Tally:
     copy = Tally()
     copy.add(tally)
     return copy
+
+
+def _usage(rows: list[LedgerRow]) -> Usage:
+    """What the rows of one endpoint and arm, oldest first, come to."""
+    sums = Tally()
+    for row in rows:
+        sums.add(replace(row.tally, latency={}, first_failed="", last_failed=""))
+    decided = (row.bucket for row in rows if row.tally.requests > row.tally.forced)
+    forced = (row.bucket for row in rows if row.tally.forced)
+    fell_back = (row.bucket for row in rows if row.tally.fallbacks)
+    return Usage(
+        endpoint=rows[0].endpoint,
+        arm=rows[0].arm,
+        tally=sums,
+        since=rows[0].bucket,
+        decided_at=max(decided, default=None),
+        forced_at=max(forced, default=None),
+        fell_back_at=max(fell_back, default=None),
+    )

@@ -148,6 +148,18 @@ FROM sums LEFT JOIN latencies USING (bucket, endpoint, arm)
 ORDER BY bucket, endpoint, arm
 """  # noqa: S608 - put together of this package's own names
 
+USAGE = f"""
+SELECT to_jsonb(u) || jsonb_build_object('tally', to_jsonb(u)) FROM (
+    SELECT endpoint, arm, {_SUMMED}, min(bucket) AS since,
+        max(bucket) FILTER (WHERE requests > forced) AS decided_at,
+        max(bucket) FILTER (WHERE forced > 0) AS forced_at,
+        max(bucket) FILTER (WHERE fallbacks > 0) AS fell_back_at
+    FROM canary_ledger
+    WHERE bucket >= coalesce(%(moment)s::timestamptz, statement_timestamp() - %(last)s::interval)
+    GROUP BY endpoint, arm ORDER BY endpoint, arm
+) u
+"""  # noqa: S608 - put together of this package's own names
+
 WORKERS = """
 SELECT worker, extract(epoch FROM seen_at - started_at)::float8, epochs, totals, vitals,
     extract(epoch FROM statement_timestamp() - seen_at)::float8

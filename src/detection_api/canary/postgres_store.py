@@ -23,6 +23,7 @@ from detection_api.canary.store import (
     RolloutState,
     Shared,
     StaleEpochError,
+    Usage,
     Worker,
 )
 
@@ -129,8 +130,7 @@ class PostgresStore:
         """See Store."""
         rows = self._rows(
             sql.LEDGER,
-            moment=since if isinstance(since, datetime) else None,
-            last=since if isinstance(since, timedelta) else None,
+            **_from(since),
             until=until,
         )
         return [
@@ -139,6 +139,10 @@ class PostgresStore:
             )
             for bucket, endpoint, arm, sums, latency in rows
         ]
+
+    def usage(self, since: datetime | timedelta) -> list[Usage]:
+        """See Store."""
+        return self._records(Usage, sql.USAGE, **_from(since))
 
     def workers(self) -> list[Worker]:
         """See Store."""
@@ -222,6 +226,12 @@ class PostgresStore:
 def _record(record: type[_Record], row: Mapping[str, Any]) -> _Record:
     """The record that a row, as JSON, is."""
     return msgspec.convert(row, record)
+
+
+def _from(since: datetime | timedelta) -> dict[str, Any]:
+    """The parameters that say from when on."""
+    is_moment = isinstance(since, datetime)
+    return {"moment": since if is_moment else None, "last": None if is_moment else since}
 
 
 def _tally(row: Mapping[str, Any]) -> Tally:

@@ -154,6 +154,23 @@ class LedgerRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What all workers asked an arm of an endpoint in a part of the ledger: its counts only.
+
+    `since` is the earliest bucket, the others are the latest one in which it was asked without
+    having been forced, was forced, and answered because the other arm had failed.
+    """
+
+    endpoint: str
+    arm: str
+    tally: Tally
+    since: datetime
+    decided_at: datetime | None = None
+    forced_at: datetime | None = None
+    fell_back_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
     """How often, and since when, the arms of an endpoint differ at `path` in one way.
 
@@ -238,6 +255,9 @@ class Store(Protocol):
 
         With `until`, only of the buckets that begin before it.
         """
+
+    def usage(self, since: datetime | timedelta) -> list[Usage]:
+        """The counts of the same rows, added up by endpoint and arm, in that order."""
 
     def workers(self) -> list[Worker]:
         """Every worker that has been heard from within the last minute."""
