@@ -179,6 +179,20 @@ def test_equal_answers_are_compared_once_and_counted_for_who_had_answered(arm: A
     assert exam.found == {}
 
 
+@both_arms
+def test_the_time_of_every_run_that_was_made_to_compare_is_in_the_ledger(arm: Arm) -> None:
+    equal = Exam(saying(page()), saying(page()))
+    equal.compare(arm)
+    runs = [sum(equal.tally(each).shadow.values()) for each in Arm]
+    assert runs == [int(each is not arm) for each in Arm]
+    unequal = Exam(saying(page(1)), saying(page(2)))
+    unequal.compare(Arm.DOMAIN)
+    legacy, domain = unequal.tally(Arm.LEGACY), unequal.tally(Arm.DOMAIN)
+    assert (sum(legacy.shadow.values()), sum(domain.shadow.values())) == (2, 1)
+    assert not legacy.latency
+    assert not domain.latency
+
+
 WRONG = {
     "raises": (saying(RuntimeError("broken")), "$", "status"),
     "times out": (saying(TimeoutError("late")), "$", "status"),

@@ -330,6 +330,22 @@ def test_merged_percentiles_are_those_of_all_observations(store: Store, percent:
     assert percentile(merged, percent) == pytest.approx(observed, rel=0.0501)
 
 
+def test_how_long_comparisons_took_is_not_mixed_with_what_clients_waited(store: Store) -> None:
+    for number, shadow in enumerate((latencies(0.5), latencies(0.5, 2.0)), 1):
+        part = Tally(requests=1, latency=latencies(0.01), shadow=shadow)
+        store.flush(heartbeat(), number, Batch(0, tallies={(ENDPOINT, "legacy"): part}), age=0)
+    tally = summed(store.ledger(ALL))[ENDPOINT, "legacy"]
+    assert tally.latency == latencies(0.01, 0.01)
+    assert tally.shadow == latencies(0.5, 0.5, 2.0)
+
+
+def test_the_stores_clock_is_that_of_what_it_writes(store: Store) -> None:
+    before = store.now()
+    written = wrote(store, ACTIVE).at
+    assert written is not None
+    assert before <= written <= store.now()
+
+
 def test_the_first_and_the_last_failure_of_a_bucket_are_kept(store: Store) -> None:
     failures = [("", ""), ("r1", "r2"), ("", ""), ("r3", "r4")]
     for number, (first, last) in enumerate(failures, start=1):

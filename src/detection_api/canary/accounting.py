@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from detection_api.canary.decision import Arm, Reason
 from detection_api.canary.engine import Ask, Served
-from detection_api.canary.histogram import bin_of
+from detection_api.canary.histogram import observe
 from detection_api.canary.ledger import Batch, Tally
 from detection_api.canary.observation import Cause, Observation
 
@@ -101,8 +101,7 @@ def _count_run(tally: Tally, observation: Observation, *, forced: bool) -> None:
     elif cause is Cause.CONTRACT:
         tally.violations += 1
     if not forced:
-        index = bin_of(observation.seconds)
-        tally.latency[index] = tally.latency.get(index, 0) + 1
+        observe(tally.latency, observation.seconds)
 
 
 def cause_of(observation: Observation) -> Cause | None:

@@ -15,6 +15,7 @@ from detection_api.canary.acceptance import find_excuse
 from detection_api.canary.decision import Arm
 from detection_api.canary.differences import Difference
 from detection_api.canary.engine import Engine
+from detection_api.canary.histogram import observe
 from detection_api.canary.ledger import Batch, MismatchTally
 from detection_api.canary.observation import Observation
 from detection_api.canary.shadow import FirstLook, Job
@@ -96,6 +97,8 @@ class Examiner:
 
     def _run(self, arm: Arm, job: Job) -> Observation:
         observation = self._engine.run(arm, job.route, job.arguments)
+        with self._sync.ledger as batch:
+            observe(batch.tally(job.endpoint, arm.value).shadow, observation.seconds)
         if observation.cause is not None:
             log.warning(
                 "shadow_run_failed",

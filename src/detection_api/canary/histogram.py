@@ -27,6 +27,12 @@ def seconds_of(index: int) -> float:
     return 2 * math.exp(index / _PER_LOG) / (_GAMMA + 1)
 
 
+def observe(into: Histogram, seconds: float) -> None:
+    """Count one observation."""
+    index = bin_of(seconds)
+    into[index] = into.get(index, 0) + 1
+
+
 def merge(into: Histogram, other: Mapping[int, int]) -> None:
     """Add `other`'s counts."""
     for index, count in other.items():
@@ -35,7 +41,11 @@ def merge(into: Histogram, other: Mapping[int, int]) -> None:
 
 def percentile(histogram: Mapping[int, int], percent: float) -> float | None:
     """Seconds within which `percent` (0..100) of the observations are; None without any."""
-    rank = math.ceil(sum(histogram.values()) * percent / 100)
+    return at_rank(histogram, math.ceil(sum(histogram.values()) * percent / 100))
+
+
+def at_rank(histogram: Mapping[int, int], rank: int) -> float | None:
+    """Seconds of the observation at `rank`, 1 being the shortest; None beyond the last one."""
     seen = 0
     for index in sorted(histogram):
         seen += histogram[index]

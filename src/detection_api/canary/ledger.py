@@ -57,6 +57,8 @@ class Tally:
     """Shadow comparisons of answers by this arm, and those there was no room for."""
     latency: Histogram = field(default_factory=dict)
     """Seconds of every run of this arm for a client, but for forced requests."""
+    shadow: Histogram = field(default_factory=dict)
+    """Seconds of every run of this arm that was made to be compared and answered nobody."""
     first_failed: str = ""
     last_failed: str = ""
     """Request ids of the first and the last failure that the guard judged."""
@@ -77,6 +79,7 @@ class Tally:
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         histogram.merge(self.latency, other.latency)
+        histogram.merge(self.shadow, other.shadow)
         self.first_failed = self.first_failed or other.first_failed
         self.last_failed = other.last_failed or self.last_failed
 

@@ -43,6 +43,10 @@ class MemoryStore:
         self._accepted: dict[int, AcceptedDifference] = {}
         self._last_id = 0
 
+    def now(self) -> datetime:
+        """See Store."""
+        return self._now()
+
     def read(self) -> Shared:
         """See Store."""
         with self._lock:

@@ -8,7 +8,27 @@ from detection_api.canary.ledger import BUCKET_SECONDS, COUNTS, MAX_SAMPLES
 _COLUMNS = ", ".join(COUNTS)
 _TYPED = ", ".join(f"{name} bigint" for name in COUNTS)
 _ADDED = ", ".join(f"{name} = l.{name} + excluded.{name}" for name in COUNTS)
+_HISTOGRAMS = ("latency", "shadow")
+_NAMES = ", ".join(_HISTOGRAMS)
+_MERGED = ", ".join(
+    f"""{name} = (
+            SELECT coalesce(jsonb_object_agg(key, n), '{{}}') FROM (
+                SELECT key, sum(value::bigint) AS n FROM (
+                    SELECT * FROM jsonb_each_text(l.{name})
+                    UNION ALL
+                    SELECT * FROM jsonb_each_text(excluded.{name})
+                ) both_of GROUP BY key
+            ) bins
+        )"""  # noqa: S608 - put together of this package's own names
+    for name in _HISTOGRAMS
+)
+_BINS = " UNION ALL ".join(
+    f"SELECT '{name}' AS histogram, * FROM jsonb_each_text({name})"  # noqa: S608
+    for name in _HISTOGRAMS
+)
 _SUMMED = ", ".join(f"sum({name})::bigint AS {name}" for name in COUNTS)
+
+NOW = "SELECT clock_timestamp()"
 
 READ = """
 SELECT to_jsonb(s), NULL::jsonb FROM rollout_state s
@@ -71,23 +91,16 @@ WITH fresh AS (
     RETURNING worker, seen_at - make_interval(secs => %(age)s) AS began
 ), counted AS (
     INSERT INTO canary_ledger AS l
-        (bucket, worker, endpoint, arm, {_COLUMNS}, latency, first_failed, last_failed)
+        (bucket, worker, endpoint, arm, {_COLUMNS}, {_NAMES}, first_failed, last_failed)
     SELECT date_bin('{BUCKET_SECONDS} seconds', began, 'epoch'), worker, endpoint, arm,
-        {_COLUMNS}, latency, first_failed, last_failed
+        {_COLUMNS}, {_NAMES}, first_failed, last_failed
     FROM fresh, jsonb_to_recordset(%(tallies)s::jsonb) AS
-        (endpoint text, arm text, {_TYPED}, latency jsonb, first_failed text, last_failed text)
+        (endpoint text, arm text, {_TYPED}, latency jsonb, shadow jsonb,
+            first_failed text, last_failed text)
     ORDER BY endpoint, arm
     ON CONFLICT (bucket, worker, endpoint, arm) DO UPDATE
     SET {_ADDED},
-        latency = (
-            SELECT coalesce(jsonb_object_agg(key, n), '{{}}') FROM (
-                SELECT key, sum(value::bigint) AS n FROM (
-                    SELECT * FROM jsonb_each_text(l.latency)
-                    UNION ALL
-                    SELECT * FROM jsonb_each_text(excluded.latency)
-                ) both_of GROUP BY key
-            ) bins
-        ),
+        {_MERGED},
         first_failed = coalesce(nullif(l.first_failed, ''), excluded.first_failed),
         last_failed = coalesce(nullif(excluded.last_failed, ''), l.last_failed)
 ), differed AS (
@@ -137,14 +150,16 @@ WITH recent AS (
         coalesce(max(nullif(last_failed, '')), '') AS last_failed
     FROM recent GROUP BY bucket, endpoint, arm
 ), bins AS (
-    SELECT bucket, endpoint, arm, key, sum(value::bigint) AS n
-    FROM recent, jsonb_each_text(latency) GROUP BY bucket, endpoint, arm, key
-), latencies AS (
-    SELECT bucket, endpoint, arm, jsonb_object_agg(key, n) AS latency
-    FROM bins GROUP BY bucket, endpoint, arm
+    SELECT bucket, endpoint, arm, histogram, key, sum(value::bigint) AS n
+    FROM recent, LATERAL ({_BINS}) both_of GROUP BY bucket, endpoint, arm, histogram, key
+), histograms AS (
+    SELECT bucket, endpoint, arm, jsonb_object_agg(histogram, counts) AS histograms FROM (
+        SELECT bucket, endpoint, arm, histogram, jsonb_object_agg(key, n) AS counts
+        FROM bins GROUP BY bucket, endpoint, arm, histogram
+    ) each_of GROUP BY bucket, endpoint, arm
 )
-SELECT bucket, endpoint, arm, to_jsonb(sums), coalesce(latency, '{{}}')
-FROM sums LEFT JOIN latencies USING (bucket, endpoint, arm)
+SELECT bucket, endpoint, arm, to_jsonb(sums) || coalesce(histograms, '{{}}')
+FROM sums LEFT JOIN histograms USING (bucket, endpoint, arm)
 ORDER BY bucket, endpoint, arm
 """  # noqa: S608 - put together of this package's own names
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -57,6 +57,11 @@ class PostgresStore:
 
     def __init__(self, connection: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._connection = connection
+
+    def now(self) -> datetime:
+        """See Store."""
+        ((now,),) = self._rows(sql.NOW)
+        return cast("datetime", now)
 
     def read(self) -> Shared:
         """See Store."""
@@ -134,10 +139,8 @@ class PostgresStore:
             until=until,
         )
         return [
-            LedgerRow(
-                bucket=bucket, endpoint=endpoint, arm=arm, tally=_tally(sums | {"latency": latency})
-            )
-            for bucket, endpoint, arm, sums, latency in rows
+            LedgerRow(bucket=bucket, endpoint=endpoint, arm=arm, tally=_tally(tally))
+            for bucket, endpoint, arm, tally in rows
         ]
 
     def usage(self, since: datetime | timedelta) -> list[Usage]:

@@ -224,6 +224,9 @@ class Store(Protocol):
     Every method may raise whatever its backend raises; nothing is then half done.
     """
 
+    def now(self) -> datetime:
+        """The store's clock, which every moment in here is of."""
+
     def read(self) -> Shared:
         """All states, and the accepted differences that have not expired."""
 

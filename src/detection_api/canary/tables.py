@@ -82,10 +82,11 @@ canary_ledger = Table(
     Column("arm", Text, primary_key=True),
     *(Column(name, BigInteger, nullable=False, server_default=ZERO) for name in COUNTS),
     Column("latency", JSONB, nullable=False, server_default=EMPTY_MAP),
+    Column("shadow", JSONB, nullable=False, server_default=EMPTY_MAP),
     Column("first_failed", Text, nullable=False, server_default=""),
     Column("last_failed", Text, nullable=False, server_default=""),
 )
-"""`latency` is a histogram: how many by bin, bins as text."""
+"""`latency` and `shadow` are histograms: how many by bin, bins as text."""
 
 canary_worker = Table(
     "canary_worker",
