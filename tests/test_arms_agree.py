@@ -13,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detection_api.cursor import Position
 from detection_api.errors import NotFoundError
 from detection_api.models.records import VIOLATION_STATUSES, VIOLATION_TYPES
 from tests.world import NOW, World, world
@@ -78,6 +79,7 @@ PAGE = st.fixed_dictionaries(
         "camera_id": CAMERA_IDS,
         "limit": st.integers(1, 4) | st.integers(1, 1000),
         "offset": st.integers(0, 4) | st.integers(0, 2**63 - 1),
+        "cursor": st.none() | st.builds(Position, MOMENTS, st.integers(0, 9) | INT64),
         "start_time": st.none() | MOMENTS,
         "end_time": st.none() | MOMENTS,
     }

@@ -68,7 +68,8 @@ def _document_canary(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) ->
     """smorest's hook: add the canary's parameter, headers and errors to an operation."""
     if doc_info.pop("canaried"):
         doc.setdefault("parameters", []).append(_FORCE)
-        doc["responses"][200]["headers"] = _HEADERS
+        answer = doc["responses"][200]
+        answer["headers"] = {**answer.get("headers", {}), **_HEADERS}
         for status in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE):
             doc["responses"][status.value] = status.name
     return doc

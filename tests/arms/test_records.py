@@ -14,6 +14,7 @@ FIRST_PAGE: dict[str, Any] = {
     "camera_id": "cam0",
     "limit": 100,
     "offset": 0,
+    "cursor": None,
     "start_time": None,
     "end_time": None,
 }

@@ -28,11 +28,23 @@ TIMES = (
     "2025-10-31T25:00",
 )
 NAMES = ("", "a" * 256, "a\x00b", "a\nb")
+CURSORS = (
+    "",
+    "AQAGQoGYE4E",
+    "A" * 23,
+    "AQAGQoGYE4EAAAAAAAAAAAc=",
+    "AgAGQoGYE4EAAAAAAAAAAAc",
+    "AQAGQoGYE4EAAAAAAAAAAAd",
+    "AX__________AAAAAAAAAAc",
+    "AQAGQoGYE4E\x00AAAAAAAAAAc",
+    "页" * 23,
+)
 LIMITS = (*NUMBERS, "0", "1001")
 BAD = {
     RECORDS: {
         "limit": LIMITS,
         "offset": (*NUMBERS, str(2**63)),
+        "cursor": CURSORS,
         "start_time": TIMES,
         "end_time": TIMES,
     },

@@ -12,9 +12,10 @@ from flask.testing import FlaskClient
 from marshmallow import Schema, fields
 from prometheus_client import REGISTRY
 
-from detection_api.canary.decorator import RETRY_AFTER, Canary
+from detection_api.canary.decorator import Canary
 from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.overrides import Overrides
+from detection_api.canary.responses import RETRY_AFTER
 from detection_api.canary.store import EventKind, RolloutState, Shared, Status
 
 

@@ -20,8 +20,9 @@ from marshmallow import Schema, fields
 from psycopg2 import errors, extensions
 from werkzeug.test import TestResponse
 
-from detection_api.canary.decorator import RETRY_AFTER, Canary, ConflictingMethodsError
+from detection_api.canary.decorator import Canary, ConflictingMethodsError
 from detection_api.canary.overrides import Overrides
+from detection_api.canary.responses import RETRY_AFTER
 from detection_api.canary.writes import RolledBackError, transaction
 from detection_api.postgres import Pool, bound_waits
 from tests.canary.commit_cutter import cutting_at_commit

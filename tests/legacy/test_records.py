@@ -40,6 +40,6 @@ def test_of_equal_times_the_lowest_id_falls_out_of_the_newest_thousand(world: Wo
 def test_answers_are_json_already(world: World) -> None:
     world.insert("detection_records", {"camera_id": "cam0", "timestamp": NOW})
     page = records.detection_records(
-        camera_id="cam0", limit=1, offset=0, start_time=None, end_time=None
+        camera_id="cam0", limit=1, offset=0, cursor=None, start_time=None, end_time=None
     )
     assert page["records"][0]["timestamp"] == "2025-10-31T09:15:00Z"

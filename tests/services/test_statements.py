@@ -26,6 +26,8 @@ PARAMETERS: dict[str, Any] = {
     "violation_id": 1,
     "limit": 9,
     "offset": 9,
+    "last_moment": NOW - timedelta(hours=1),
+    "last_id": 9,
     **dict.fromkeys(("start", "start_time"), NOW - timedelta(days=1)),
     **dict.fromkeys(("end", "end_time"), NOW),
 }
@@ -34,6 +36,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "camera_id": "cam0",
         "limit": 1,
         "offset": 0,
+        "cursor": None,
         "start_time": NOW,
         "end_time": NOW,
     },
@@ -129,6 +132,7 @@ def of(filtered: FilteredQuery, *filters: str) -> Query:
 
 INDEXED = [
     (records.RECORDS, ["camera_id", "timestamp"]),
+    (records.RECORDS_AFTER, ["camera_id", "timestamp"]),
     (records.VIOLATION, ["id"]),
     (of(EVENTS), ["timestamp"]),
     (of(EVENTS, "camera_id"), ["camera_id", "timestamp"]),
@@ -152,7 +156,12 @@ def test_rows_are_found_through_an_index(pool: Pool, query: Query, columns: list
     assert scanned <= {"events_default", "detection_records_default"}
 
 
-WINDOWED = [records.RECORDS, *EVENTS.queries.values(), *HISTORY.queries.values()]
+WINDOWED = [
+    records.RECORDS,
+    records.RECORDS_AFTER,
+    *EVENTS.queries.values(),
+    *HISTORY.queries.values(),
+]
 
 
 @pytest.mark.parametrize("query", WINDOWED, ids=lambda query: query.name)
@@ -162,6 +171,29 @@ def test_months_outside_the_window_are_not_read(pool: Pool, query: Query) -> Non
     assert appends
     for append in appends:
         assert append["Subplans Removed"] >= 2
+
+
+def test_a_page_deep_down_reads_no_more_rows_than_it_has(pool: Pool) -> None:
+    deep = {"last_moment": NOW - timedelta(days=60), "start_time": None, "end_time": None}
+    values = {**PARAMETERS, **deep, "offset": 0}
+    query = records.RECORDS_AFTER
+    with pool.connection() as connection:
+        cursor = connection.cursor()
+        cursor.execute(query.prepare)
+        given = [values[parameter] for parameter in query.parameters]
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query.execute}", given)
+        row = cursor.fetchone()
+    assert row is not None
+    (limited,) = (node for node in _nodes(row[0][0]["Plan"]) if node["Node Type"] == "Limit")
+    scans = [node for node in _nodes(limited) if "Scan" in node["Node Type"]]
+    read = sum(
+        scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)
+        for scan in scans
+        if scan["Actual Loops"]
+    )
+    assert limited["Actual Rows"] == values["limit"]
+    assert read <= values["limit"] + len(scans)
+    assert "detection_records_y2025m10" not in {scan["Relation Name"] for scan in scans}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_moments_are_aware_and_in_utc(world: World) -> None:
     world.write_cameras("cameras: [{id: cam0}]")
     world.publish({"type": "stats", "camera_id": "cam0", "timestamp": NOW.timestamp(), "data": {}})
     page = records.detection_records(
-        camera_id="cam0", limit=1, offset=0, start_time=None, end_time=None
+        camera_id="cam0", limit=1, offset=0, cursor=None, start_time=None, end_time=None
     )
     events = statistics.events(
         start_time=NOW, end_time=NOW, event_type=None, camera_id=None, limit=1

@@ -9,12 +9,12 @@ from uuid import uuid4
 import structlog
 from flask import Flask, Request, Response, current_app, g, request
 from marshmallow import Schema
-from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
+from werkzeug.exceptions import UnprocessableEntity
 
-from detection_api.canary import metrics
+from detection_api.canary import metrics, responses
 from detection_api.canary.contract import Contract
 from detection_api.canary.decision import Arm
-from detection_api.canary.engine import Ask, Implementation, Route, Served
+from detection_api.canary.engine import Ask, Headers, Implementation, Route, Served
 from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.observation import Observation
 from detection_api.canary.overrides import ForcePolicy, Overrides
@@ -31,8 +31,6 @@ FORCE_WORDS: Mapping[str, Arm] = {
     "false": Arm.LEGACY,
     "0": Arm.LEGACY,
 }
-RETRY_AFTER = 5
-"""Seconds after which a client may try again when no implementation could answer."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 View = Callable[..., Any]
@@ -127,13 +125,15 @@ class Canary:
         schema: Schema | type[Schema],
         deadline: float | None = None,
         writes: bool = False,
+        headers: Headers | None = None,
     ) -> Callable[[View], CanariedView]:
         """Serve the decorated route by `domain` or `legacy`; the function's own body is unused.
 
         Both take the view's keyword arguments. `legacy=None` is a finished migration. With
         `deadline`, in seconds, a domain that takes longer is left alone and legacy answers.
         A route that `writes` runs one arm and is never compared; legacy runs after the domain
-        only where that raised RolledBackError.
+        only where that raised RolledBackError. `headers`, called with the value of an answer in
+        the request's context, tells what else goes out with it.
         """
         contract = Contract(schema)
         route = Route(
@@ -143,6 +143,7 @@ class Canary:
             rule=rules_of(contract.schema),
             deadline=deadline,
             writes=writes,
+            headers=headers,
         )
 
         def decorate(function: View) -> CanariedView:
@@ -178,11 +179,7 @@ class _Extension:
         ask = self._ask()
         served = self.runtime.serve(route, endpoint, ask, arguments)
         g.canary = served
-        response = _response(served)
-        response.headers["X-Canary"] = _canary_header(served)
-        response.headers["Server-Timing"] = ", ".join(
-            f"{o.arm.value};dur={o.seconds * 1000:.3f}" for o in served.observations
-        )
+        response = responses.respond(endpoint, route, served)
         try:
             self._account(endpoint, ask, route, served, arguments, response)
         except Exception:  # noqa: BLE001 - its own fault must not become the client's
@@ -259,24 +256,6 @@ def _unreadable(parameter: str, message: str) -> UnprocessableEntity:
     error = UnprocessableEntity(f"{parameter}: {message}")
     error.data = {"messages": {"query": {parameter: [message]}}}  # type: ignore[attr-defined]
     return error
-
-
-def _response(served: Served) -> Response:
-    """The answer's bytes, or what the application's error handlers make of an error."""
-    result = served.result
-    if served.arm is None:
-        error: Exception = ServiceUnavailable(retry_after=RETRY_AFTER)
-    elif result.answer is not None:
-        return Response(result.answer.body, mimetype="application/json")
-    else:
-        assert result.error is not None
-        error = result.error
-    return current_app.make_response(current_app.handle_user_exception(error))
-
-
-def _canary_header(served: Served) -> str:
-    arm, *why = served.labels.items()
-    return "; ".join([arm[1], *(f"{name}={word}" for name, word in why)])
 
 
 def _log_failure(endpoint: str, observation: Observation) -> None:

@@ -13,6 +13,8 @@ from detection_api.canary.store import RolloutState
 from detection_api.canary.writes import RolledBackError
 
 Implementation = Callable[..., Any]
+Headers = Callable[[Any], Mapping[str, str]]
+"""Headers for a response, of the value that its body has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,8 @@ class Route:
 
     `legacy` is None once the migration is finished. `deadline` (seconds) leaves a domain
     implementation alone that took too long, for services that wait on more than PostgreSQL.
-    A route that `writes` runs one arm only, unless the domain says that it rolled back.
+    A route that `writes` runs one arm only, unless the domain says that it rolled back. `headers`
+    go out with an answer, whichever arm it is from.
     """
 
     domain: Implementation
@@ -30,6 +33,7 @@ class Route:
     rule: Rule
     deadline: float | None = None
     writes: bool = False
+    headers: Headers | None = None
 
     def may_fall_back(self, failure: Observation) -> bool:
         """Whether legacy may run after `failure` of the domain."""

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg2.extras import RealDictCursor
 from sqlalchemy.pool import PoolProxiedConnection
 
+from detection_api.cursor import Position
 from detection_api.errors import NotFoundError
 from detection_api.legacy.sources import sources
 from detection_api.legacy.values import utc_text
@@ -38,14 +39,16 @@ def detection_records(
     camera_id: str,
     limit: int,
     offset: int,
+    cursor: Position | None,
     start_time: datetime | None,
     end_time: datetime | None,
 ) -> dict[str, Any]:
     """One page of a camera's records, newest first, and how many there are in all.
 
-    Raises DeadlineExceededError, and psycopg2's errors.
+    The page begins `offset` records after `cursor`, or after the beginning. Raises
+    DeadlineExceededError, and psycopg2's errors.
     """
-    parameters = {
+    parameters: Row = {
         "camera_id": camera_id,
         "start_time": start_time,
         "end_time": end_time,
@@ -57,8 +60,12 @@ def detection_records(
         conditions += " AND timestamp >= %(start_time)s"
     if end_time is not None:
         conditions += " AND timestamp <= %(end_time)s"
+    wanted = conditions
+    if cursor is not None:
+        wanted += " AND (timestamp, id) < (%(last_moment)s, %(last_id)s)"
+        parameters |= {"last_moment": cursor.timestamp, "last_id": cursor.id}
     with sources.pool.connection() as connection:
-        page = _rows(connection, _PAGE.format(conditions=conditions), parameters)
+        page = _rows(connection, _PAGE.format(conditions=wanted), parameters)
         counted = _rows(connection, _COUNT.format(conditions=conditions), parameters)
     return {
         "records": [_as_json(row) for row in page],

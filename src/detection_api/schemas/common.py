@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from detection_api.cursor import Position
+
 BIGINT_MAX = 2**63 - 1
 
 _DIGITS = re.compile(r"-?[0-9]+", re.ASCII)
@@ -49,6 +51,16 @@ class Identifier(fields.String):
         super().__init__(
             validate=[validate.Length(min=1, max=255), refuse_control_characters], **kwargs
         )
+
+
+class Cursor(fields.String):
+    """Where a page ended, as the `Link` header of that page has it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return Position.read(super()._deserialize(value, attr, data, **kwargs))
+        except ValueError as error:
+            raise ValidationError("Not a cursor of a Link header.") from error
 
 
 def refuse_control_characters(text: str) -> None:

@@ -2,13 +2,16 @@
 
 from marshmallow import Schema, fields, validate
 
+from detection_api.cursor import PATTERN
 from detection_api.models.records import VIOLATION_STATUSES, VIOLATION_TYPES
 from detection_api.schemas.common import (
     BIGINT_MAX,
+    Cursor,
     Identifier,
     UtcDateTime,
     Whole,
     Window,
+    absent,
     limit_field,
 )
 
@@ -26,7 +29,18 @@ class PageQuery(Window):
     offset = Whole(
         load_default=0,
         validate=validate.Range(0, BIGINT_MAX),
-        metadata={"description": "How many of the newest records to skip."},
+        metadata={
+            "description": "How many of the newest records to skip, or of those after the cursor."
+            " It takes longer the more there are."
+        },
+    )
+    cursor = Cursor(
+        load_default=absent,
+        metadata={
+            "description": "Go on where a page ended: the link that came with it has this"
+            " parameter. As quick at any depth, and new records shift nothing.",
+            "pattern": PATTERN,
+        },
     )
 
 

@@ -3,8 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Text, bindparam, func, literal_column, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+)
 
+from detection_api.cursor import Position
 from detection_api.errors import NotFoundError
 from detection_api.extensions import reader
 from detection_api.models.records import DetectionRecord, ViolationEvent
@@ -21,34 +33,47 @@ _matching = (
         func.coalesce(bindparam("end_time", type_=_moment), literal_column("'infinity'")),
     ),
 )
-_page = (
-    select(
-        _record.id,
-        _record.camera_id,
-        _record.timestamp,
-        _record.frame_number,
-        _record.person_count,
-        _record.hairnet_violations,
-        _record.handwash_events,
-        _record.sanitize_events,
-        _record.fps,
-        _record.processing_time,
-    )
-    .where(*_matching)
-    .order_by(_record.timestamp.desc(), _record.id.desc())
-    .limit(bindparam("limit", type_=BigInteger))
-    .offset(bindparam("offset", type_=BigInteger))
-    .subquery("page")
+_last_moment = bindparam("last_moment", type_=_moment)
+_last_id = bindparam("last_id", type_=BigInteger)
+_after = (
+    tuple_(_record.timestamp, _record.id) < tuple_(_last_moment, _last_id),
+    _record.timestamp <= _last_moment,  # a row comparison alone prunes no partition
 )
 _counted = select(func.count().label("total")).where(*_matching).subquery("counted")
 
-RECORDS = Query(
-    "detection_records",
-    select(_page, _counted.c.total)
-    .select_from(_counted.outerjoin(_page, true()))
-    .order_by(_page.c.timestamp.desc(), _page.c.id.desc()),
-)
-"""A page and, in every row, the total; an empty page is one row of nulls with the total."""
+
+def _page_query(name: str, *conditions: ColumnElement[bool]) -> Query:
+    """A page and, in every row, the total; an empty page is one row of nulls with the total."""
+    page = (
+        select(
+            _record.id,
+            _record.camera_id,
+            _record.timestamp,
+            _record.frame_number,
+            _record.person_count,
+            _record.hairnet_violations,
+            _record.handwash_events,
+            _record.sanitize_events,
+            _record.fps,
+            _record.processing_time,
+        )
+        .where(*_matching, *conditions)
+        .order_by(_record.timestamp.desc(), _record.id.desc())
+        .limit(bindparam("limit", type_=BigInteger))
+        .offset(bindparam("offset", type_=BigInteger))
+        .subquery("page")
+    )
+    return Query(
+        name,
+        select(page, _counted.c.total)
+        .select_from(_counted.outerjoin(page, true()))
+        .order_by(page.c.timestamp.desc(), page.c.id.desc()),
+    )
+
+
+RECORDS = _page_query("detection_records")
+RECORDS_AFTER = _page_query("detection_records_after", *_after)
+"""The same from a position on: whatever its depth, its first row is one descent of the index."""
 
 VIOLATION = Query(
     "violation",
@@ -76,20 +101,23 @@ def detection_records(
     camera_id: str,
     limit: int,
     offset: int,
+    cursor: Position | None,
     start_time: datetime | None,
     end_time: datetime | None,
 ) -> dict[str, Any]:
     """One page of a camera's records, newest first, and how many there are in all.
 
-    Raises what `Reader.rows` raises.
+    The page begins `offset` records after `cursor`, or after the beginning. Raises what
+    `Reader.rows` raises.
     """
     rows = reader.rows(
-        RECORDS,
+        RECORDS_AFTER if cursor else RECORDS,
         camera_id=camera_id,
         limit=limit,
         offset=offset,
         start_time=start_time,
         end_time=end_time,
+        **({"last_moment": cursor.timestamp, "last_id": cursor.id} if cursor else {}),
     )
     totals = [row.pop("total") for row in rows]
     return {

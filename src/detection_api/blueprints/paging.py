@@ -1,0 +1,39 @@
+"""The link from a page to the next one (RFC 8288)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from flask import request
+
+from detection_api.cursor import Position
+
+LINK: Mapping[str, Any] = {
+    "Link": {
+        "description": 'The next page, `</...?cursor=...>; rel="next"`; absent on the last one.',
+        "schema": {"type": "string"},
+    }
+}
+"""The header as OpenAPI documents it."""
+
+_NOT_KEPT = ("cursor", "offset")
+
+
+def next_page(page: Mapping[str, Any]) -> dict[str, str]:
+    """The `Link` header of a page that is full; none where there is nothing after it.
+
+    A page that ends with the very last record may have a link to an empty one.
+    """
+    if len(page["records"]) < page["limit"]:
+        return {}
+    last = page["records"][-1]
+    cursor = Position(_moment(last["timestamp"]), last["id"]).text()
+    kept = [item for item in request.args.items(multi=True) if item[0] not in _NOT_KEPT]
+    target = f"{quote(request.script_root + request.path)}?{urlencode([*kept, ('cursor', cursor)])}"
+    return {"Link": f'<{target}>; rel="next"'}
+
+
+def _moment(timestamp: datetime | str) -> datetime:
+    """Legacy has it as text already."""
+    return datetime.fromisoformat(timestamp) if isinstance(timestamp, str) else timestamp
