@@ -1,0 +1,72 @@
+"""Asks a running instance of this API over HTTP, as any client does."""
+
+import http.client
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from email.message import Message
+from urllib.parse import SplitResult, urlsplit
+
+TIMEOUT = 10.0
+"""Seconds without a word after which an answer is given up."""
+
+
+class UnreachableError(Exception):
+    """The instance gave no answer; the message says in one line how that was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one request."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def canary(self) -> dict[str, str]:
+        """`X-Canary` in its parts, as `arm`, `reason` and perhaps `cause`; empty without one."""
+        arm, *why = self.headers.get("X-Canary", "").split("; ")
+        return {"arm": arm, **dict(part.split("=", 1) for part in why if "=" in part)}
+
+
+class Client:
+    """Asks the instance at `base`, on a connection for each request: any worker may answer."""
+
+    def __init__(self, base: str, *, token: str | None = None, timeout: float = TIMEOUT) -> None:
+        self.base = base.rstrip("/")
+        self._url = read_url(self.base)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._timeout = timeout
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Reply:
+        """The answer to GET `path`, which may have a query; raises UnreachableError."""
+        with closing(self._connection()) as connection:
+            try:
+                connection.request(
+                    "GET", self._url.path + path, headers={**self._headers, **(headers or {})}
+                )
+                response = connection.getresponse()
+                return Reply(response.status, response.headers, response.read())
+            except TimeoutError as error:
+                raise UnreachableError(f"no answer within {self._timeout:g} s") from error
+            except (OSError, http.client.HTTPException) as error:
+                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                raise UnreachableError(f"no answer: {reason}") from error
+
+    def _connection(self) -> http.client.HTTPConnection:
+        is_tls = self._url.scheme == "https"
+        kind = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection
+        assert self._url.hostname is not None
+        return kind(self._url.hostname, self._url.port, timeout=self._timeout)
+
+
+def read_url(text: str) -> SplitResult:
+    """The parts of an instance's address; raises ValueError where it cannot be one."""
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("must be an http:// or https:// URL")
+    if url.username is not None or url.query or url.fragment:
+        raise ValueError("must be a plain address: no user, query or fragment")
+    assert url.port != 0, "reading a port that is none raises ValueError"
+    return url
