@@ -6,7 +6,7 @@ as batches.
 
 import threading
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -37,6 +37,7 @@ __all__ = [
     "advance_points",
     "may_advance",
     "replay",
+    "severest",
 ]
 
 SLOW_SECONDS = 0.5
@@ -139,14 +140,23 @@ class Guard:
     @property
     def verdict(self) -> Verdict:
         """The most severe of what is on; once it is ROLLBACK it stays so."""
+        return severest(self.on())
+
+    def on(self) -> tuple[Signal, ...]:
+        """The signals that are on."""
         with self._lock:
-            on = {signal.verdict for signal, watch in self._watches.items() if watch.is_on()}
-        return max(on, key=list(Verdict).index, default=Verdict.OK)
+            return tuple(signal for signal, watch in self._watches.items() if watch.is_on())
 
     def points(self) -> dict[Signal, float]:
         """Each test's points: requests' worth for the absolute ones, nats for the others."""
         with self._lock:
             return {signal: watch.points() for signal, watch in self._watches.items()}
+
+
+def severest(signals: Iterable[Signal]) -> Verdict:
+    """The verdict while these signals are on."""
+    verdicts = (signal.verdict for signal in signals)
+    return max(verdicts, key=list(Verdict).index, default=Verdict.OK)
 
 
 def _alarms(*found: Alarm | None) -> tuple[Alarm, ...]:
