@@ -1,6 +1,7 @@
 """Joins the parts into an application; the only place that does."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import psycopg2
 from flask import Flask
@@ -19,13 +20,21 @@ STORE_DEADLINE = 1.0
 BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp)
 
 
+class Application(Flask):
+    """Flask without coroutines: no view is one, and looking at each of them is not free."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """`func` as it is."""
+        return func
+
+
 def create(environ: Mapping[str, str] | None = None) -> Flask:
     """See `detection_api.create_app`."""
     logs.configure("INFO")
     environ = read_environ() if environ is None else environ
     settings, environ = fail_safe(environ)
     logs.configure(settings.log_level)
-    app = Flask(__name__)
+    app = Application(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
     _connect(app, settings)

@@ -11,17 +11,12 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from queue import Empty, LifoQueue
 
 import psycopg2
 from psycopg2 import errors, extensions
-from sqlalchemy import event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from detection_api.errors import DeadlineExceededError
 
@@ -54,6 +49,14 @@ def bound_waits() -> None:
     extensions.set_wait_callback(_wait)
 
 
+class Connection(extensions.connection):
+    """A connection and the names of the statements that are prepared on it."""
+
+    def __init__(self, dsn: str, **options: int) -> None:
+        super().__init__(dsn, **options)
+        self.prepared: set[str] = set()
+
+
 class Pool:
     """Autocommit connections, opened on demand by the process that uses them.
 
@@ -68,69 +71,80 @@ class Pool:
     ) -> None:
         self.deadline = deadline
         self._url = url
+        self._size = size
         self._name = name
         self._settings = {
             **settings,
             "TimeZone": "UTC",
             "statement_timeout": str(math.ceil(deadline * 900)),
         }
+        self._begin()
+
+    def _begin(self) -> None:
+        """Be this process's; connections of the one that it was forked from stay as they are."""
         self._pid = os.getpid()
-        self._connections = QueuePool(
-            cast("Callable[[], DBAPIConnection]", self._connect),
-            pool_size=size,
-            max_overflow=0,
-            timeout=deadline / 2,
-            reset_on_return=None,
-        )
-        event.listen(self._connections, "checkout", _refuse_dead)
+        self._places: LifoQueue[Connection | None] = LifoQueue()
+        for _ in range(self._size):
+            self._places.put(None)
 
     @contextmanager
-    def connection(self) -> Iterator[PoolProxiedConnection]:
+    def connection(self) -> Iterator[Connection]:
         """A connection for one read, which must be over in `deadline` seconds.
 
         Raises DeadlineExceededError when time is up, and psycopg2's errors as they are. After
         any error the connection is discarded, so the next read starts on a fresh one.
         """
         _deadline.at = time.monotonic() + self.deadline
+        places = self._own_places()
         try:
-            proxied = self._own_connections().connect()
-            try:
-                yield proxied
-            except BaseException:
-                proxied.invalidate()
-                raise
-            proxied.close()
-        except PoolTimeoutError as error:
+            place = places.get(timeout=self.deadline / 2)
+        except Empty as error:
             raise DeadlineExceededError("no PostgreSQL connection was free in time") from error
+        connection = None
+        try:
+            connection = self._alive(place)
+            yield connection
         except errors.QueryCanceled as error:
+            connection = _discarded(connection)
             raise DeadlineExceededError("PostgreSQL cancelled the statement in time") from error
+        except BaseException:
+            connection = _discarded(connection)
+            raise
         finally:
+            places.put(connection)
             _deadline.at = math.inf
 
     def dispose(self) -> None:
         """Close every idle connection."""
-        self._own_connections().dispose()
+        places = self._own_places()
+        for _ in range(places.qsize()):
+            places.put(_discarded(places.get()))
 
     def usage(self) -> tuple[int, int]:
-        """How many connections are in use, and how many idle.
+        """How many connections are in use, and how many idle."""
+        free = list(self._own_places().queue)
+        return self._size - len(free), sum(place is not None for place in free)
 
-        One that was discarded after an error is idle until it is opened anew.
-        """
-        connections = self._own_connections()
-        return connections.checkedout(), connections.checkedin()
-
-    def _own_connections(self) -> QueuePool:
-        """The connections of this process; those of the one it was forked from stay as they are."""
+    def _own_places(self) -> LifoQueue[Connection | None]:
+        """A place for each connection that may be used; in it the one that is open, or None."""
         if self._pid != os.getpid():
-            self._connections = self._connections.recreate()
-            self._pid = os.getpid()
-        return self._connections
+            self._begin()
+        return self._places
 
-    def _connect(self) -> extensions.connection:
+    def _alive(self, place: Connection | None) -> Connection:
+        """The connection in a place, or a new one where there is none or its server has gone."""
+        if place is not None:
+            if _is_alive(place):
+                return place
+            place.close()
+        return self._connect()
+
+    def _connect(self) -> Connection:
         options = extensions.parse_dsn(self._url).get("options", "")
         settings = " ".join(f"-c {name}={value}" for name, value in self._settings.items())
         connection = psycopg2.connect(
             self._url,
+            connection_factory=Connection,
             application_name=self._name,
             client_encoding="UTF8",
             options=f"{options} {settings}",
@@ -139,12 +153,14 @@ class Pool:
         return connection
 
 
-def _refuse_dead(connection: extensions.connection, _record: object, _proxy: object) -> None:
-    """Have the pool replace a connection that its server has closed.
-
-    An idle connection's socket has nothing to read unless the server said goodbye.
-    """
+def _is_alive(connection: Connection) -> bool:
+    """Whether an idle connection's server has not closed it: its socket has nothing to read."""
     poller = select.poll()
     poller.register(connection.fileno(), select.POLLIN)
-    if poller.poll(0):
-        raise DisconnectionError("the server closed this idle connection")
+    return not poller.poll(0)
+
+
+def _discarded(connection: Connection | None) -> None:
+    """Close a connection, if there is one; an empty place is left."""
+    if connection is not None:
+        connection.close()

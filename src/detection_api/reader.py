@@ -52,10 +52,9 @@ class Reader:
         values = [given[parameter] for parameter in query.parameters]
         with self.pool.connection() as connection:
             cursor = connection.cursor()
-            prepared: set[str] = connection.info.setdefault("prepared", set())
-            if query.name not in prepared:
+            if query.name not in connection.prepared:
                 cursor.execute(query.prepare)
-                prepared.add(query.name)
+                connection.prepared.add(query.name)
             cursor.execute(query.execute, values)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

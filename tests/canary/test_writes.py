@@ -360,8 +360,7 @@ class PooledShop(Shop):
         self._pool.dispose()
 
     def domain(self, id: str) -> Any:
-        with self._pool.connection() as pooled:
-            connection: Any = pooled.dbapi_connection
+        with self._pool.connection() as connection:
             connection.autocommit = False
             with transaction(connection) as cursor:
                 cursor.execute("INSERT INTO orders VALUES (%s, 'domain')", [id])

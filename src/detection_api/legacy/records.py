@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from psycopg2.extras import RealDictCursor
-from sqlalchemy.pool import PoolProxiedConnection
 
 from detection_api.cursor import Position
 from detection_api.errors import NotFoundError
 from detection_api.legacy.sources import sources
 from detection_api.legacy.values import utc_text
+from detection_api.postgres import Connection
 
 _COUNT = "SELECT COUNT(*) AS total FROM detection_records WHERE {conditions}"
 
@@ -89,7 +89,7 @@ def violation(*, violation_id: int) -> Row:
     raise NotFoundError(f"There is no violation {violation_id}.")
 
 
-def _rows(connection: PoolProxiedConnection, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+def _rows(connection: Connection, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
     cursor = connection.cursor(cursor_factory=RealDictCursor)
     cursor.execute(sql, parameters)
     return list(cursor.fetchall())
