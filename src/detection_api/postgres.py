@@ -100,25 +100,27 @@ class Pool:
             place = places.get(timeout=self.deadline / 2)
         except Empty as error:
             raise DeadlineExceededError("no PostgreSQL connection was free in time") from error
-        connection = None
+        connection = kept = None
         try:
             connection = self._alive(place)
             yield connection
+            kept = connection
         except errors.QueryCanceled as error:
-            connection = _discarded(connection)
             raise DeadlineExceededError("PostgreSQL cancelled the statement in time") from error
-        except BaseException:
-            connection = _discarded(connection)
-            raise
         finally:
-            places.put(connection)
+            if kept is None and connection is not None:
+                connection.close()
+            places.put(kept)
             _deadline.at = math.inf
 
     def dispose(self) -> None:
         """Close every idle connection."""
         places = self._own_places()
         for _ in range(places.qsize()):
-            places.put(_discarded(places.get()))
+            place = places.get()
+            if place is not None:
+                place.close()
+            places.put(None)
 
     def usage(self) -> tuple[int, int]:
         """How many connections are in use, and how many idle."""
@@ -158,9 +160,3 @@ def _is_alive(connection: Connection) -> bool:
     poller = select.poll()
     poller.register(connection.fileno(), select.POLLIN)
     return not poller.poll(0)
-
-
-def _discarded(connection: Connection | None) -> None:
-    """Close a connection, if there is one; an empty place is left."""
-    if connection is not None:
-        connection.close()

@@ -56,6 +56,7 @@ class Reader:
                 cursor.execute(query.prepare)
                 connection.prepared.add(query.name)
             cursor.execute(query.execute, values)
+            assert cursor.description is not None
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
