@@ -7,6 +7,7 @@ import click
 
 from detection_api.canary.store import DEFAULT, EventKind
 from detection_api.rollout import changes
+from detection_api.rollout.assess import assess_command
 from detection_api.rollout.commands import (
     BY,
     Commands,
@@ -44,7 +45,7 @@ def rollout() -> None:
     """
 
 
-for _view in (status, events, mismatches):
+for _view in (status, events, mismatches, assess_command):
     rollout.add_command(_view)
 
 
