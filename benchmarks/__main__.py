@@ -1,70 +1,54 @@
-"""`python -m benchmarks [PART ...]`: run all parts, or those named, and print a table."""
+"""`python -m benchmarks [PART ...]`: run all parts, or those named, and print tables."""
 
-import statistics
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import click
 
-from benchmarks import canary, encoder, ingestion, overhead, waiting
+from benchmarks import compared, ingestion, load, micro, results
+from benchmarks.load import LoadError
+from benchmarks.results import Result
+from benchmarks.stage import Stage, stage
+from detection_api import logs
 
-ROUNDS = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One comparison: medians in microseconds for each of a part's units of work."""
-
-    part: str
-    ours: float
-    other: float
-    what: str
-
-
-PARTS: dict[str, Callable[[], Iterator[tuple[str, Callable[[], int], Callable[[], int]]]]] = {
-    "encoder": encoder.pairs,
-    "canary": canary.pairs,
-    "waiting": waiting.pairs,
-}
-
-
-def median_us(work: Callable[[], int]) -> float:
-    """Microseconds for one unit of `work`, which returns how many units it did."""
-    started = time.perf_counter()
-    units = work()
-    return (time.perf_counter() - started) / units * 1e6
-
-
-def compare(part: str) -> Iterator[Row]:
-    """Measure each pair of a part in turns, so that both meet the same machine."""
-    for what, ours, other in PARTS[part]():
-        turns = [(median_us(ours), median_us(other)) for _ in range(ROUNDS)]
-        first, second = (statistics.median(side) for side in zip(*turns, strict=True))
-        yield Row(part, first, second, what)
+PARTS = (*compared.PARTS, "ingestion", *micro.PARTS)
+ROWS = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000, "10M": 10_000_000}
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "overhead", "ingestion"]))
-def main(parts: tuple[str, ...]) -> None:
-    """Measure PARTS, or all of them.
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.option("--rows", type=click.Choice(list(ROWS)), default="1M", help="Size of the world.")
+@click.option("--turns", type=click.IntRange(1), default=5, help="Turns that each thing takes.")
+@click.option("--seconds", type=click.IntRange(1), default=2, help="Length of a turn.")
+@click.option("--endpoint", "endpoints", multiple=True, help="Only this endpoint; repeatable.")
+def main(
+    parts: tuple[str, ...], rows: str, turns: int, seconds: int, endpoints: tuple[str, ...]
+) -> None:
+    """Measure PARTS, or all of them; what was found goes to benchmarks/results.json, too.
 
     \b
     Example:
-      python -m benchmarks encoder
+      python -m benchmarks peer-fastapi peer-fastapi-tuned --rows 100k
     """
-    click.echo(f"{'part':10} {'ours':>10} {'other':>10} {'ratio':>7}  what")
-    for part in [part for part in PARTS if not parts or part in parts]:
-        for row in compare(part):
-            click.echo(
-                f"{row.part:10} {row.ours:7.1f} us {row.other:7.1f} us"
-                f" {row.other / row.ours:6.2f}x  {row.what}"
-            )
-    if not parts or "overhead" in parts:
-        for share in overhead.report():
-            click.echo(str(share))
-    if not parts or "ingestion" in parts:
+    logs.configure("WARNING")
+    chosen = set(parts or PARTS)
+    for part in [part for part in micro.PARTS if part in chosen]:
+        for line in micro.compare(part, turns):
+            click.echo(line)
+    if "ingestion" in chosen:
         click.echo(ingestion.report())
+    try:
+        if served := chosen & set(compared.PARTS):
+            load.require_wrk()
+            with stage() as built:
+                results.save(_measure(built, served, ROWS[rows], turns, seconds, endpoints))
+    except LoadError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _measure(
+    built: Stage, parts: set[str], rows: int, turns: int, seconds: int, endpoints: tuple[str, ...]
+) -> Iterator[Result]:
+    yield from compared.run(built, parts, rows, turns, seconds, endpoints)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,10 @@
+"""Gunicorn for the peers: as many workers as ours, uvicorn's with uvloop and httptools."""
+
+import os
+
+bind = f"127.0.0.1:{os.environ['PORT']}"
+workers = int(os.environ["WEB_CONCURRENCY"])
+worker_class = "uvicorn_worker.UvicornWorker"
+accesslog = None
+loglevel = "warning"
+control_socket_disable = True

@@ -1,0 +1,79 @@
+"""`peer-fastapi`: FastAPI and asyncpg as the tutorials have it, returning dicts.
+
+The annotated return types let FastAPI encode by pydantic instead of its slower `jsonable_encoder`.
+"""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, HTTPException
+
+from benchmarks.peers import reads, sql
+from benchmarks.peers.database import Database
+from benchmarks.peers.parameters import CameraId, Days, Filter, Limit, Minutes, Moment, Offset
+
+database = Database(decode=json.loads)
+app = FastAPI(lifespan=database.lifespan)
+
+
+@app.get("/api/v1/records/detection-records/{camera_id}")
+async def detection_records(
+    camera_id: CameraId,
+    limit: Limit = 100,
+    offset: Offset = 0,
+    start_time: Moment = None,
+    end_time: Moment = None,
+) -> dict[str, Any]:
+    """Detection records of one camera, newest first."""
+    return await reads.detection_records(database, camera_id, limit, offset, start_time, end_time)
+
+
+@app.get("/api/v1/records/violations/{violation_id}")
+async def violation(violation_id: int) -> dict[str, Any]:
+    """One violation."""
+    row = await database.row(sql.VIOLATION, violation_id)
+    if row is None:
+        raise HTTPException(404, f"There is no violation {violation_id}.")
+    return dict(row)
+
+
+@app.get("/api/v1/statistics/daily")
+async def daily(days: Days = 7, camera_id: Filter = None) -> list[dict[str, Any]]:
+    """Events by day and type."""
+    return await reads.daily(database, days, camera_id)
+
+
+@app.get("/api/v1/statistics/events")
+async def events(
+    start_time: Moment = None,
+    end_time: Moment = None,
+    event_type: Filter = None,
+    camera_id: Filter = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Events of a window, newest first."""
+    filters = {"type": event_type, "camera_id": camera_id}
+    found = await reads.events(database, start_time, end_time, filters, limit)
+    return {"events": found, "total": len(found)}
+
+
+@app.get("/api/v1/statistics/history")
+async def history(
+    minutes: Minutes = 60, limit: Limit = 100, camera_id: Filter = None
+) -> list[dict[str, Any]]:
+    """Events of the last minutes, newest first."""
+    rows = await reads.history(database, minutes, {"camera_id": camera_id}, limit)
+    return [dict(row) for row in rows]
+
+
+@app.get("/api/v1/cameras")
+async def cameras(active_only: bool = False) -> dict[str, list[dict[str, Any]]]:
+    """Configured cameras."""
+    rows = await database.rows(sql.ACTIVE_CAMERAS if active_only else sql.CAMERAS)
+    return {"cameras": [dict(row) for row in rows]}
+
+
+@app.get("/api/v1/cameras/{camera_id}/stats")
+async def camera_stats(camera_id: CameraId) -> dict[str, Any]:
+    """A camera's latest statistics."""
+    return await reads.camera_stats(database, camera_id)

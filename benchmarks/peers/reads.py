@@ -1,0 +1,109 @@
+"""What both peers ask the database: rows, and what is made of them before they are encoded."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from benchmarks.peers import sql
+from benchmarks.peers.database import Database, Row
+
+RUNNING_WITHIN = timedelta(seconds=30)
+NO_STATISTICS = {
+    "total_frames": 0,
+    "processed_frames": 0,
+    "detected_persons": 0,
+    "detected_hairnets": 0,
+    "detected_handwash": 0,
+    "avg_fps": 0.0,
+    "avg_detection_time": 0.0,
+    "last_detection_time": None,
+}
+
+
+async def detection_records(
+    database: Database,
+    camera_id: str,
+    limit: int,
+    offset: int,
+    start: datetime | None,
+    end: datetime | None,
+) -> dict[str, Any]:
+    """One page of a camera's records and how many there are in all."""
+    if start is None and end is None:
+        rows = await database.rows(sql.RECORDS, camera_id, limit, offset)
+    else:
+        rows = await database.rows(sql.RECORDS_OF_WINDOW, camera_id, limit, offset, start, end)
+    total = rows[0]["total"]
+    records = [dict(row) for row in rows] if rows[0]["id"] is not None else []
+    for record in records:
+        del record["total"]
+    return {
+        "records": records,
+        "total": total,
+        "camera_id": camera_id,
+        "limit": limit,
+        "offset": offset,
+    }
+
+
+async def daily(database: Database, days: int, camera_id: str | None) -> list[dict[str, Any]]:
+    """Counts by type of each day, the last of them today."""
+    today = datetime.now(UTC).date()
+    first = today - timedelta(days=days - 1)
+    filters = {} if camera_id is None else {"camera_id": camera_id}
+    rows = await database.rows(
+        sql.daily(*filters),
+        datetime.combine(first, time.min, UTC),
+        datetime.combine(today + timedelta(days=1), time.min, UTC),
+        *filters.values(),
+    )
+    counts: dict[Any, dict[str, int]] = {first + timedelta(days=n): {} for n in range(days)}
+    for day, kind, count in rows:
+        counts[day][kind] = count
+    return [
+        {"date": day, "total_events": sum(by_type.values()), "counts_by_type": by_type}
+        for day, by_type in counts.items()
+    ]
+
+
+async def events(
+    database: Database,
+    start: datetime | None,
+    end: datetime | None,
+    filters: dict[str, str | None],
+    limit: int,
+) -> list[dict[str, Any]]:
+    """Events of a window, newest first."""
+    end = end or datetime.now(UTC)
+    start = start or end - timedelta(hours=24)
+    given = _given(filters)
+    rows = await database.rows(sql.events(*given), start, end, limit, *given.values())
+    found = [{"id": f"{row['ts']}_{row['track_id']}", **row} for row in rows]
+    for event in found:
+        del event["ts"]
+    return found
+
+
+async def history(
+    database: Database, minutes: int, filters: dict[str, str | None], limit: int
+) -> list[Row]:
+    """Events of the last minutes, newest first."""
+    since = datetime.now(UTC) - timedelta(minutes=minutes)
+    given = _given(filters)
+    return await database.rows(sql.history(*given), since, limit, *given.values())
+
+
+async def camera_stats(database: Database, camera_id: str) -> dict[str, Any]:
+    """A camera's latest statistics."""
+    row = await database.row(sql.CAMERA_STATS, camera_id)
+    latest = row and row["last_detection_time"]
+    return {
+        "camera_id": camera_id,
+        "running": latest is not None and datetime.now(UTC) - latest <= RUNNING_WITHIN,
+        "pid": 0,
+        "log_file": "",
+        "stats": NO_STATISTICS if row is None else dict(row),
+    }
+
+
+def _given(filters: dict[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in filters.items() if value is not None}

@@ -1,0 +1,73 @@
+"""What was measured: rows of `results.json`, and tables to read."""
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from benchmarks.load import Load
+
+FILE = Path(__file__).with_name("results.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Medians over `runs` turns of one part on one endpoint over a world of `rows` rows."""
+
+    part: str
+    server: str
+    endpoint: str
+    rows: int
+    requests_per_s: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    runs: int
+
+    @classmethod
+    def of(cls, part: str, server: str, endpoint: str, rows: int, turns: Sequence[Load]) -> Self:
+        """The medians of `turns`."""
+        medians = (
+            round(statistics.median(getattr(turn, name) for turn in turns), 3)
+            for name in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")
+        )
+        return cls(part, server, endpoint, rows, *medians, runs=len(turns))
+
+    def __str__(self) -> str:
+        return (
+            f"  {self.part:<20}{self.server:<18}{self.requests_per_s:>9,.0f}/s"
+            f"{self.p50_ms:>10.2f}{self.p95_ms:>10.2f}{self.p99_ms:>10.2f} ms"
+        )
+
+
+def ratio(ours: Sequence[float], others: Sequence[float]) -> float:
+    """The median over the turns of ours divided by theirs, which were measured side by side."""
+    return statistics.median(mine / theirs for mine, theirs in zip(ours, others, strict=True))
+
+
+def ratios(title: str, columns: Sequence[str], table: Mapping[str, Sequence[float]]) -> str:
+    """A table of ratios with the geometric mean of each line."""
+    heads = [column.rsplit(".", 1)[-1] for column in columns]
+    lines = [f"{title:<38}" + "".join(f"{head[:10]:>11}" for head in [*heads, "geo mean"])]
+    for name, found in table.items():
+        cells = [*found, statistics.geometric_mean(found)]
+        lines.append(f"  {name:<36}" + "".join(f"{cell:>10.2f}x" for cell in cells))
+    return "\n".join(lines)
+
+
+def save(found: Iterable[Result], path: Path = FILE) -> None:
+    """Put what was found into the file, in the place of the same measured earlier."""
+    kept = {_key(result): result for result in _load(path)}
+    kept.update({_key(result): result for result in found})
+    lines = ",\n".join(json.dumps(asdict(result)) for result in kept.values())
+    path.write_text(f"[\n{lines}\n]\n")
+
+
+def _key(result: Result) -> tuple[str, str, str, int]:
+    return result.part, result.server, result.endpoint, result.rows
+
+
+def _load(path: Path) -> list[Result]:
+    return [Result(**entry) for entry in json.loads(path.read_text())] if path.exists() else []

@@ -1,0 +1,110 @@
+"""PostgreSQL, Valkey and the servers under test, started as an operator starts them."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import psycopg2
+
+from detection_api.embedded import EmbeddedPostgres
+
+WORKERS = 2
+BOOT_SECONDS = 30
+ROOT = Path(__file__).parents[1]
+PYTHON = (sys.executable, "-m")
+POSTGRES_SETTINGS = {
+    "max_connections": "300",
+    "shared_buffers": "1GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "30min",
+}
+"""Room for all servers under test at once, and no checkpoint in the middle of a turn."""
+
+Command = Callable[[str, int], Sequence[str]]
+"""The command that serves an application, such as `wsgi:app`, on a port of 127.0.0.1."""
+
+
+def gunicorn(app: str, _port: int) -> Sequence[str]:
+    """Gunicorn as the project ships it; the port comes with the environment."""
+    return (*PYTHON, "gunicorn", "-c", "gunicorn.conf.py", app)
+
+
+def uvicorn(app: str, _port: int) -> Sequence[str]:
+    """Gunicorn with uvicorn's workers."""
+    return (*PYTHON, "gunicorn", "-c", "benchmarks/peers/gunicorn_conf.py", app)
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server set up for the benchmarks, whose data goes away with `folder`."""
+    server = EmbeddedPostgres(folder / "postgres")
+    with closing(psycopg2.connect(server.start())) as connection:
+        connection.autocommit = True
+        for name, value in POSTGRES_SETTINGS.items():
+            connection.cursor().execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    server.stop()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def serving(command: Command, app: str, environ: Mapping[str, str], log: Path) -> Iterator[int]:
+    """A server of `app` that answers; its port. What it writes goes to `log`."""
+    port = _free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command(app, port),
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "LOG_LEVEL": "WARNING",
+                "PORT": str(port),
+                "WEB_CONCURRENCY": str(WORKERS),
+                **environ,
+            },
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        _wait_for(port, process, log)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def get(port: int, path: str) -> bytes:
+    """The body of one answer, which has to be a success."""
+    with urlopen(f"http://127.0.0.1:{port}{path}") as response:
+        body: bytes = response.read()
+        return body
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    pause = threading.Event()
+    until = time.monotonic() + BOOT_SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            get(port, "/api/v1/cameras")
+        except OSError:
+            pause.wait(0.1)
+        else:
+            return
+    raise RuntimeError(f"a server does not answer; it says:\n{log.read_text()[-2000:]}")

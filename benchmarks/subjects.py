@@ -1,0 +1,53 @@
+"""What is measured: parts, the servers that they run under, and what each is asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks import servers
+from benchmarks.servers import Command
+
+ALL_DOMAIN: Mapping[str, str] = {"ROLLOUT_PERCENT": "100", "SHADOW_PERCENT": "0"}
+ALL_LEGACY: Mapping[str, str] = {"ROLLOUT_PERCENT": "0", "SHADOW_PERCENT": "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One server with one application; `query` is added to every path it is asked."""
+
+    part: str
+    server: str
+    command: Command
+    app: str = "wsgi:app"
+    environ: Mapping[str, str] = field(default_factory=lambda: ALL_DOMAIN)
+    query: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others."""
+        return f"{self.part} ({self.server})"
+
+    def paths(self, paths: Sequence[str]) -> list[str]:
+        """`paths` as this subject is asked them."""
+        return [path + self.query for path in paths]
+
+
+def _ours(server: str, command: Command) -> list[Subject]:
+    return [
+        Subject("canary", server, command),
+        Subject(
+            "canary-shadow-10", server, command, environ={**ALL_DOMAIN, "SHADOW_PERCENT": "10"}
+        ),
+        Subject("domain", server, command, environ=ALL_LEGACY, query="?force_domain=true"),
+        Subject("undecorated", server, command, "benchmarks.undecorated:app"),
+        Subject("legacy", server, command, environ=ALL_LEGACY),
+    ]
+
+
+SUBJECTS = (
+    *_ours("gunicorn", servers.gunicorn),
+    Subject("peer-fastapi", "gunicorn+uvicorn", servers.uvicorn, "benchmarks.peers.plain:app"),
+    Subject(
+        "peer-fastapi-tuned", "gunicorn+uvicorn", servers.uvicorn, "benchmarks.peers.tuned:app"
+    ),
+)
+"""`canary` is what everything else is compared with."""

@@ -1,0 +1,50 @@
+"""The application without a canary: every route runs its service, checks and encodes.
+
+`gunicorn benchmarks.undecorated:app` serves the same routes; what is missing is what `@canary`
+does for a request, and everything that goes on beside requests.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Flask, Response
+from marshmallow import Schema
+
+from detection_api import extensions
+from detection_api.canary.contract import Contract
+
+View = Callable[..., Any]
+
+
+class NoCanary:
+    """In the canary's place while the routes are declared."""
+
+    def init_app(self, app: Flask, *_: Any, **__: Any) -> None:
+        """Nothing to join."""
+
+    def start(self, app: Flask, *, within: float) -> None:
+        """Nothing to begin."""
+
+    def __call__(
+        self, *, domain: View, schema: Schema | type[Schema], **_: Any
+    ) -> Callable[[View], View]:
+        """Serve the decorated route by `domain` alone."""
+        contract = Contract(schema)
+
+        def decorate(function: View) -> View:
+            @wraps(function)
+            def view(**arguments: Any) -> Response:
+                body = contract.encode(domain(**arguments))
+                return Response(body, mimetype="application/json")
+
+            return view
+
+        return decorate
+
+
+extensions.canary = NoCanary()  # type: ignore[assignment]
+
+from detection_api import create_app  # noqa: E402 - routes are declared by importing it
+
+app = create_app()
