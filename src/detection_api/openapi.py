@@ -23,10 +23,29 @@ _FORCE = {
     "description": "Ask for one implementation: the domain's (true, 1) or legacy's (false, 0).",
     "schema": {"type": "string", "enum": list(FORCE_WORDS)},
 }
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of an answer that the client has: where it still holds, 304.",
+    "schema": {"type": "string"},
+}
 _HEADERS = {
+    "ETag": {
+        "description": "Changes with the body, and with nothing else; for `If-None-Match`.",
+        "schema": {"type": "string"},
+    },
+    "Cache-Control": {
+        "description": "`no-cache`: keep the answer, and ask with its `ETag` before using it.",
+        "schema": {"type": "string"},
+    },
     "X-Canary": {
         "description": "Who answered and why: `domain; reason=rollout`, `legacy; reason=holdout`.",
         "schema": {"type": "string"},
+    },
+    "Age": {
+        "description": "Seconds since this answer was new; only where it is an old one, with a"
+        " `Warning`, because nobody can answer now.",
+        "schema": {"type": "integer"},
     },
     "Server-Timing": {
         "description": "Milliseconds of each implementation that ran for this response.",
@@ -37,6 +56,7 @@ _HEADERS = {
         "schema": {"type": "string"},
     },
 }
+_NOT_MODIFIED = {"description": "The answer that the client has still holds", "headers": _HEADERS}
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
@@ -89,9 +109,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 def _document_canary(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
     """smorest's hook: add the canary's parameter, headers and errors to an operation."""
     if doc_info.pop("canaried"):
-        doc.setdefault("parameters", []).append(_FORCE)
+        doc.setdefault("parameters", []).extend((_FORCE, _IF_NONE_MATCH))
         answer = doc["responses"][200]
         answer["headers"] = {**answer.get("headers", {}), **_HEADERS}
+        doc["responses"][HTTPStatus.NOT_MODIFIED.value] = _NOT_MODIFIED
         for status in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE):
             doc["responses"][status.value] = status.name
     return doc

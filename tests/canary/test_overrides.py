@@ -44,6 +44,23 @@ def test_the_force_policy_is_read(word: str, policy: ForcePolicy) -> None:
     assert Overrides.from_environ({"FORCE_DOMAIN": word}).force is policy
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("60", 60), ("0.5", 0.5), ("0", 0), ("", 0)],
+    ids=["60", "0.5", "0", "empty"],
+)
+def test_how_old_an_answer_may_be_in_an_outage_is_read(text: str, seconds: float) -> None:
+    assert Overrides.from_environ({"STALE_IF_ERROR": text}).stale_if_error == seconds
+
+
+@pytest.mark.parametrize("text", ["-1", "a minute", "nan", "inf"])
+def test_where_that_is_unreadable_no_old_answer_goes_out(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Overrides.from_environ({"STALE_IF_ERROR": text}).stale_if_error == 0
+    assert "STALE_IF_ERROR=" in caplog.text
+
+
 def test_an_unreadable_force_policy_lets_nobody_force(caplog: pytest.LogCaptureFixture) -> None:
     assert Overrides.from_environ({"FORCE_DOMAIN": "opne"}).force is ForcePolicy.OFF
     assert "FORCE_DOMAIN='opne'" in caplog.text

@@ -11,13 +11,15 @@ from flask import Flask, Request, Response, current_app, g, request
 from marshmallow import Schema
 from werkzeug.exceptions import UnprocessableEntity
 
-from detection_api.canary import metrics, responses
+from detection_api.canary import metrics
 from detection_api.canary.contract import Contract
 from detection_api.canary.decision import Arm
 from detection_api.canary.engine import Ask, Headers, Implementation, Route, Served
+from detection_api.canary.last_good import LastGood
 from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.observation import Observation
 from detection_api.canary.overrides import ForcePolicy, Overrides
+from detection_api.canary.responses import Responder
 from detection_api.canary.rules import rules_of
 from detection_api.canary.runtime import Runtime
 from detection_api.canary.store import Store
@@ -172,6 +174,7 @@ class _Extension:
         self._overrides = overrides
         self._identify = identify
         self._request_id = request_id
+        self._responder = Responder(LastGood(overrides.stale_if_error), ignored={FORCE_PARAMETER})
 
     def respond(self, route: Route, arguments: Mapping[str, Any]) -> Response:
         """The response to the request in progress; accounted for, and perhaps compared later."""
@@ -179,7 +182,7 @@ class _Extension:
         ask = self._ask()
         served = self.runtime.serve(route, endpoint, ask, arguments)
         g.canary = served
-        response = responses.respond(endpoint, route, served)
+        response = self._responder.respond(endpoint, route, served)
         try:
             self._account(endpoint, ask, route, served, arguments, response)
         except Exception:  # noqa: BLE001 - its own fault must not become the client's

@@ -114,7 +114,8 @@ def begin(endpoint: str) -> None:
         counter.labels(endpoint)
     for arm in Arm:
         LATENCY.labels(endpoint, arm.value)
-        RESPONSES.labels(endpoint, arm.value, "2xx")
+        for status in ("2xx", "3xx"):
+            RESPONSES.labels(endpoint, arm.value, status)
         for cause in Cause:
             FAILURES.labels(endpoint, arm.value, cause.value)
     for arm_name in (*(arm.value for arm in Arm), "none"):

@@ -19,6 +19,7 @@ STALE_AFTER = 60.0
 SHADOW_PERCENT = 10.0
 SHADOW_PER_SECOND = 20.0
 RETENTION_DAYS = 30.0
+STALE_IF_ERROR = 0.0
 
 
 class ForcePolicy(Enum):
@@ -52,6 +53,8 @@ class Overrides:
     """Whether samples of differences show values, or only their types."""
     retention_days: float = RETENTION_DAYS
     """Days that the ledger is kept."""
+    stale_if_error: float = STALE_IF_ERROR
+    """Seconds that the last good answer may be old which goes out in an outage; 0: none does."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -73,6 +76,7 @@ class Overrides:
             shadow_per_second=_read_positive(environ, "SHADOW_MAX_PER_SECOND", SHADOW_PER_SECOND),
             store_values=_is_true(environ.get("CANARY_STORE_VALUES", "false")),
             retention_days=_read_positive(environ, "CANARY_RETENTION_DAYS", RETENTION_DAYS),
+            stale_if_error=_read_stale_if_error(environ.get("STALE_IF_ERROR") or "0"),
         )
 
     def pinned_percent(self, endpoint: str) -> float | None:
@@ -121,6 +125,17 @@ def _read_positive(environ: Mapping[str, str], name: str, default: float) -> flo
         return number
     log.error("%s=%r is not a number above 0: it is read as %g", name, environ[name], default)
     return default
+
+
+def _read_stale_if_error(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if 0 <= seconds < math.inf:
+        return seconds
+    log.error("STALE_IF_ERROR=%r is not a number of seconds: it is read as 0", text)
+    return STALE_IF_ERROR
 
 
 def _is_true(word: str) -> bool:
