@@ -1,12 +1,24 @@
 """Joins the parts into an application; the only place that does."""
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 from flask import Flask
 
-from detection_api import __version__, legacy, logs, models, openapi, postgres, problems, vitals
+from detection_api import (
+    __version__,
+    auth,
+    legacy,
+    logs,
+    models,
+    openapi,
+    postgres,
+    problems,
+    vitals,
+)
 from detection_api.blueprints import cameras, monitoring, records, statistics
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.postgres_store import SESSION_SETTINGS, PostgresStore
@@ -14,9 +26,13 @@ from detection_api.config import Settings, fail_safe, read_environ
 from detection_api.errors import DetectionError
 from detection_api.extensions import canary, db, migrate, reader
 from detection_api.reader import decode_json_exactly
+from detection_api.services.tokens import Tokens
+from detection_api.throttle import Throttle
 
 STORE_DEADLINE = 1.0
 """Seconds that one statement of the canary's store may take; no request waits for it."""
+TOKENS_DEADLINE = 1.0
+"""Seconds that reading the operators' tokens may take."""
 BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp)
 
 
@@ -39,6 +55,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     app.extensions["settings"] = settings
     _connect(app, settings)
     logs.init_app(app)
+    auth.init_app(app, Tokens(_operators_pool(settings).connection), _throttle())
     api = openapi.Api()
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:
@@ -48,6 +65,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
         Overrides.from_environ(environ),
         answers=(DetectionError,),
         store=_store(settings),
+        identify=auth.identify,
         request_id=logs.request_id,
         vitals=vitals.vitals,
     )
@@ -89,3 +107,22 @@ def _store(settings: Settings) -> PostgresStore:
     )
     vitals.watch("canary", pool)
     return PostgresStore(pool.connection)
+
+
+def _operators_pool(settings: Settings) -> postgres.Pool:
+    """A connection that operators' tokens are read by."""
+    pool = postgres.Pool(
+        settings.database_url,
+        size=1,
+        deadline=TOKENS_DEADLINE,
+        name="detection-api operators",
+        settings=postgres.READ_ONLY,
+    )
+    vitals.watch("operators", pool)
+    return pool
+
+
+def _throttle() -> Throttle:
+    """What counts wrong tokens, over all workers of this instance where it has several."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Throttle(Path(folder, "throttle") if folder else None)

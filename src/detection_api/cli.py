@@ -14,6 +14,7 @@ from detection_api.errors import ConfigurationError
 from detection_api.ingest.cli import ingest
 from detection_api.rollout.accepted import accepted
 from detection_api.rollout.cli import rollout
+from detection_api.rollout.tokens import tokens
 from detection_api.up import up
 
 
@@ -49,3 +50,4 @@ main.add_command(ingest)
 main.add_command(demo)
 main.add_command(rollout)
 main.add_command(accepted)
+main.add_command(tokens)

@@ -9,6 +9,8 @@ import time
 import structlog
 from flask import Flask, Response, g, request
 
+from detection_api import secret
+
 log = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
@@ -35,7 +37,7 @@ def configure(level: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -48,6 +50,21 @@ def configure(level: str) -> None:
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger("gunicorn.error").addFilter(_redact)
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Lines that no token can be in, whoever writes them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of `record`."""
+        return secret.redacted(super().format(record))
+
+
+def _redact(record: logging.LogRecord) -> bool:
+    """Keep tokens out of gunicorn's own lines, which show headers that it cannot read."""
+    record.msg, record.args = secret.redacted(record.getMessage()), ()
+    return True
 
 
 def request_id() -> str:
@@ -64,7 +81,8 @@ def init_app(app: Flask) -> None:
 
 def _open() -> None:
     given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _REQUEST_ID.match(given) else f"{random.getrandbits(128):032x}"
+    is_taken = _REQUEST_ID.match(given) and not secret.is_in(given)
+    g.request_id = given if is_taken else f"{random.getrandbits(128):032x}"
     g.started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)

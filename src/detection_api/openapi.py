@@ -17,6 +17,7 @@ from detection_api.schemas.problem import Problem
 JSON_PATH = "/openapi.json"
 DOCS_PATH = "/docs"
 
+SECURITY_SCHEME = "operatorToken"
 _FORCE = {
     "name": FORCE_PARAMETER,
     "in": "query",
@@ -59,6 +60,14 @@ _HEADERS = {
 _NOT_MODIFIED = {"description": "The answer that the client has still holds", "headers": _HEADERS}
 
 
+_REFUSALS = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
+
 class Api(flask_smorest.Api):  # type: ignore[misc]
     """Documents every error as a problem, as `problems.py` sends it."""
 
@@ -79,6 +88,8 @@ class _Parser(FlaskParser):
         self, argmap: Any, req: Any = None, *, location: str | None = None, **options: Any
     ) -> Any:
         """As webargs, whose own way to the same call of `load` takes as long as that does."""
+        if location == "json":
+            return super().parse(argmap, req, location=location, **options)
         given = request.view_args if location == "path" else request.args
         try:
             return argmap.load(given, unknown=EXCLUDE)
@@ -87,7 +98,7 @@ class _Parser(FlaskParser):
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
-    """Documents what the canary adds to the routes it serves; parameters are path or query."""
+    """Documents what the canary adds to its routes, and what operators' routes ask for."""
 
     ARGUMENTS_PARSER = _Parser()
 
@@ -97,13 +108,14 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._prepare_doc_cbks.append(_document_canary)
+        self._prepare_doc_cbks += [_document_canary, _document_role]
 
     def _store_endpoint_docs(self, endpoint: str, obj: Any, *args: Any, **options: Any) -> None:
         super()._store_endpoint_docs(endpoint, obj, *args, **options)
         for method, doc in self._docs[endpoint].items():
             if method != "parameters":
                 doc["canaried"] = hasattr(obj, "canary")
+                doc["role"] = getattr(obj, "role", None)
 
 
 def _document_canary(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -118,6 +130,17 @@ def _document_canary(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) ->
     return doc
 
 
+def _document_role(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """smorest's hook: add what a token is needed for, and the errors of one that is not right."""
+    if role := doc_info.pop("role"):
+        doc["security"] = [{SECURITY_SCHEME: []}]
+        said = doc.get("description", ""), f"Needs a token of role {role.value}."
+        doc["description"] = "\n\n".join(filter(None, said))
+        for status in _REFUSALS:
+            doc["responses"][status.value] = status.name
+    return doc
+
+
 def init_app(app: Flask, api: Api, version: str) -> None:
     """Publish the description of what is registered with `api`, and browsable pages of it."""
     app.config.update(
@@ -128,6 +151,14 @@ def init_app(app: Flask, api: Api, version: str) -> None:
         OPENAPI_JSON_PATH=JSON_PATH,
     )
     api.init_app(app)
+    api.spec.components.security_scheme(
+        SECURITY_SCHEME,
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An operator's token: `detection-api tokens create NAME --role viewer`.",
+        },
+    )
     pages = get_swaggerui_blueprint(
         DOCS_PATH, JSON_PATH, config={"app_name": "detection-api", "validatorUrl": None}
     )

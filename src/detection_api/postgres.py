@@ -20,6 +20,8 @@ from psycopg2 import errors, extensions
 
 from detection_api.errors import DeadlineExceededError
 
+UNAVAILABLE = (psycopg2.Error, DeadlineExceededError)
+"""What is raised by all that reads PostgreSQL, the canary's store too, while it is away."""
 READ_ONLY: Mapping[str, str] = {"default_transaction_read_only": "on"}
 """Session settings for a pool that never writes."""
 _EVENTS = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}

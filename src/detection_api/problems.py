@@ -4,18 +4,46 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import psycopg2
 import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from detection_api.errors import DetectionError, NotFoundError
+from detection_api.canary.store import StaleEpochError
+from detection_api.errors import (
+    ConflictError,
+    DeadlineExceededError,
+    DetectionError,
+    ForbiddenError,
+    InvalidTokenError,
+    NotFoundError,
+    ThrottledError,
+    UnauthenticatedError,
+)
 from detection_api.logs import request_id
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-_STATUS: dict[type[DetectionError], HTTPStatus] = {NotFoundError: HTTPStatus.NOT_FOUND}
+RETRY_AFTER = 5
+"""Seconds after which a client may ask again for what PostgreSQL could not say or take."""
+CHALLENGE = 'Bearer realm="detection-api"'
+"""How a client is asked for a token (RFC 6750)."""
+
+_STATUS: dict[type[DetectionError], HTTPStatus] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    InvalidTokenError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    ThrottledError: HTTPStatus.TOO_MANY_REQUESTS,
+}
+_CHALLENGES: dict[type[DetectionError], str] = {
+    UnauthenticatedError: CHALLENGE,
+    InvalidTokenError: f'{CHALLENGE}, error="invalid_token"',
+}
+_UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, DeadlineExceededError)
 
 _DETAIL: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
@@ -29,6 +57,9 @@ _DETAIL: dict[int, str] = {
 def init_app(app: Flask) -> None:
     """Answer every error of `app` with a problem."""
     app.register_error_handler(DetectionError, _from_domain)
+    app.register_error_handler(StaleEpochError, _from_lost_race)
+    for error in _UNAVAILABLE:
+        app.register_error_handler(error, _from_database)
     app.register_error_handler(HTTPException, _from_http)
     app.register_error_handler(Exception, _from_bug)
 
@@ -47,7 +78,25 @@ def problem(status: int, detail: str, **members: Any) -> Response:
 
 
 def _from_domain(error: DetectionError) -> Response:
-    return problem(_STATUS[type(error)], str(error))
+    response = problem(_STATUS[type(error)], str(error))
+    if challenge := _CHALLENGES.get(type(error)):
+        response.headers["WWW-Authenticate"] = challenge
+    if isinstance(error, ThrottledError):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _from_lost_race(error: StaleEpochError) -> Response:
+    detail = f"Somebody else has just changed {error}: nothing was done to it. Look, and decide."
+    return problem(HTTPStatus.CONFLICT, detail)
+
+
+def _from_database(error: Exception) -> Response:
+    log.warning("database_unavailable", error=str(error).strip())
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    response = problem(status, _DETAIL[status])
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
 
 
 def _from_http(error: HTTPException) -> Response:

@@ -20,6 +20,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from detection_api import clock
 from detection_api.extensions import canary
 from detection_api.openapi import Blueprint
+from detection_api.postgres import UNAVAILABLE
 from detection_api.schemas.monitoring import FleetMetrics, Health
 from detection_api.services import metrics, monitoring
 
@@ -54,7 +55,7 @@ def fleet_metrics() -> dict[str, Any]:
     """Requests, durations, failures and errors of all workers: lately, and since they started."""
     try:
         return metrics.fleet_metrics(canary.store)
-    except metrics.UNAVAILABLE as error:
+    except UNAVAILABLE as error:
         log.warning("fleet_metrics_unavailable", error=str(error))
         raise ServiceUnavailable(retry_after=RETRY_AFTER) from error
 

@@ -100,6 +100,10 @@ class EventKind(Enum):
     """A run left the endpoint behind as it stands, neither passed nor failed."""
     END = "end"
     """The run ended; the evidence is what became of each endpoint."""
+    GRANT = "grant"
+    """Somebody was given a token to see or change the rollout; the evidence names it."""
+    REVOKE = "revoke"
+    """A token was taken away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,7 @@ rollout_event = Table(
     Column("run", BigInteger, nullable=False, server_default=ZERO),
     CheckConstraint(
         "kind IN ('set', 'rollback', 'resume', 'warn', 'hold',"
-        " 'start', 'stage', 'pass', 'fail', 'leave', 'end')",
+        " 'start', 'stage', 'pass', 'fail', 'leave', 'end', 'grant', 'revoke')",
         name="kind",
     ),
     Index(None, "endpoint", "id"),

@@ -54,12 +54,17 @@ JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, with every
 
 def open_store() -> Store:
     """The fleet's store, until the command ends."""
+    return PostgresStore(open_pool().connection)
+
+
+def open_pool() -> Pool:
+    """A connection to PostgreSQL, until the command ends."""
     settings: Settings = current_app.extensions["settings"]
     pool = Pool(
         settings.database_url, size=1, deadline=DEADLINE, name="detection-api rollout", settings={}
     )
     click.get_current_context().call_on_close(pool.dispose)
-    return PostgresStore(pool.connection)
+    return pool
 
 
 def canaried() -> list[str]:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-import psycopg2
 import structlog
 from sqlalchemy import column, func, select, table
 
@@ -13,17 +12,14 @@ from detection_api.canary.decision import Arm
 from detection_api.canary.histogram import percentile
 from detection_api.canary.ledger import Key, Tally
 from detection_api.canary.store import LedgerRow, Store, Worker
-from detection_api.errors import DeadlineExceededError
 from detection_api.extensions import reader
+from detection_api.postgres import UNAVAILABLE
 from detection_api.reader import Query
 from detection_api.vitals import MEMORY_BYTES
 
 log = structlog.get_logger(__name__)
 
 RECENT = timedelta(minutes=5)
-
-UNAVAILABLE = (psycopg2.Error, DeadlineExceededError)
-"""What is raised by all that reads PostgreSQL, the store too, while it is away."""
 
 CONNECTIONS = Query(
     "metrics_connections",
@@ -36,7 +32,7 @@ CONNECTIONS = Query(
 def fleet_metrics(store: Store) -> dict[str, Any]:
     """What all workers measured, recently and since they started; see `schemas.FleetMetrics`.
 
-    Raises one of UNAVAILABLE when the store is away.
+    Raises one of `postgres.UNAVAILABLE` when the store is away.
     """
     return summary(store.ledger(RECENT), store.workers(), postgres_connections())
 
