@@ -9,6 +9,7 @@ they then keep the settings of the start.
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -31,6 +32,11 @@ graceful_timeout = 30
 keepalive = 5  # seconds that a connection waits for its client's next request
 accesslog = None  # the application logs each request itself, with its arm and reason
 control_socket_disable = True  # it is one file in the home folder for all instances
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """Bring the counters' folder back where something that cleans up has taken it away."""
+    Path(os.environ[METRICS]).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def post_worker_init(worker: Any) -> None:

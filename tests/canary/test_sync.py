@@ -37,9 +37,10 @@ class AwayError(ConnectionError):
 
 
 class Store(MemoryStore):
-    """A store that can be away, and can take a batch without saying so."""
+    """A store that can be away, lose a batch on its way, and take one without saying so."""
 
     away = False
+    flushes_lost = 0
     silent_about_flushes = False
 
     def read(self) -> Shared:
@@ -52,6 +53,9 @@ class Store(MemoryStore):
 
     def flush(self, heartbeat: Heartbeat, number: int, batch: Batch, age: float) -> None:
         self._answer()
+        if self.flushes_lost:
+            self.flushes_lost -= 1
+            raise AwayError
         super().flush(heartbeat, number, batch, age)
         if self.silent_about_flushes:
             raise AwayError
@@ -357,6 +361,18 @@ def test_the_background_thread_flushes_what_is_left_when_it_is_stopped(store: St
     sync.start()
     sync.stop()
     assert requests(store) == 7
+
+
+def test_a_worker_that_stops_tries_once_more_where_its_connection_was_lost(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = Sync(store, stale_after=STALE_AFTER)
+    monkeypatch.setattr(sync, "_run", lambda: None)  # only the end tells
+    sync.start()
+    counting(sync, 3)
+    store.flushes_lost = 1
+    sync.stop()
+    assert requests(store) == 3
 
 
 FORK = """

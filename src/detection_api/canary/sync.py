@@ -283,6 +283,8 @@ class Sync:
         if not thread.is_alive():
             self._thread = None
             self.step()
+            if self.ledger.oldest() is not None:  # a lost connection shows when it is used
+                self._attempt("flush", self._flush)
         atexit.unregister(self.stop)
 
     def _run(self) -> None:
