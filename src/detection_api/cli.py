@@ -12,6 +12,7 @@ from detection_api.command import clear_database_errors
 from detection_api.demo.cli import demo
 from detection_api.errors import ConfigurationError
 from detection_api.ingest.cli import ingest
+from detection_api.retention import data
 from detection_api.rollout.accepted import accepted
 from detection_api.rollout.cli import rollout
 from detection_api.rollout.tokens import tokens
@@ -47,6 +48,7 @@ def main() -> None:
 main.add_command(up)
 main.add_command(db)
 main.add_command(ingest)
+main.add_command(data)
 main.add_command(demo)
 main.add_command(rollout)
 main.add_command(accepted)

@@ -1,4 +1,4 @@
-"""Monthly partitions of `detection_records` and `events`: which are needed, and making them.
+"""Monthly partitions of `detection_records` and `events`: which are needed, made and dropped.
 
 Both tables have a default partition, so no row is ever refused; a month of its own is what makes
 reading it fast. A month is the `date` of its first day, in UTC.
@@ -6,6 +6,7 @@ reading it fast. A month is the `date` of its first day, in UTC.
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import structlog
@@ -34,6 +35,32 @@ _MOVE = sql.SQL(
 _ATTACH = sql.SQL(
     "ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({start}) TO ({end})"
 )
+_LIST = """
+SELECT relname, nullif(reltuples, -1)::bigint, pg_total_relation_size(oid)
+FROM pg_class
+WHERE relkind = 'r' AND relname ~ %s
+  AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass)
+ORDER BY relname
+"""
+_IS_ATTACHED = "SELECT relispartition FROM pg_class WHERE oid = %s::regclass"
+_DETACH = sql.SQL("ALTER TABLE {table} DETACH PARTITION {partition}")
+_DROP = sql.SQL("DROP TABLE {partition}")
+_MONTHLY = re.compile(rf"({'|'.join(TABLES)})_y(\d{{4}})m(\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The rows of `table` for `month`: about so many, None where nobody has counted, and bytes."""
+
+    table: str
+    month: date
+    rows: int | None
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The partition's own name."""
+        return partition_name(self.table, self.month)
 
 
 def month_of(moment: datetime) -> date:
@@ -65,7 +92,7 @@ def partition_name(table: str, month: date) -> str:
 
 def is_partition(table: str) -> bool:
     """Whether a table of this name is a partition of one of TABLES."""
-    return re.fullmatch(rf"({'|'.join(TABLES)})_(default|y\d{{4}}m\d\d)", table) is not None
+    return table in {f"{t}_default" for t in TABLES} or _MONTHLY.fullmatch(table) is not None
 
 
 class Partitions:
@@ -129,3 +156,42 @@ def create(connection: extensions.connection, table: str, month: date) -> None:
         for statement in (_CREATE, _BLOCK_WRITERS, _MOVE, _ATTACH):
             cursor.execute(statement.format(**parts))
     log.info("partition_made", partition=partition)
+
+
+def ended(connection: extensions.connection, before: datetime) -> list[Partition]:
+    """The partitions of months that were over by `before`; detached ones, too.
+
+    Raises psycopg2's errors.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LIST, [f"^{_MONTHLY.pattern}$"])
+        found = [_partition(*row) for row in cursor]
+    return [p for p in found if shift(p.month, 1) <= before.astimezone(UTC).date()]
+
+
+def _partition(name: str, rows: int | None, size: int) -> Partition:
+    parts = _MONTHLY.fullmatch(name)
+    assert parts is not None
+    return Partition(parts[1], date(int(parts[2]), int(parts[3]), 1), rows, size)
+
+
+def drop(connection: extensions.connection, partition: Partition) -> None:
+    """Drop a partition for good, over an autocommit connection.
+
+    Readers and writers of its table wait only while it is detached, which takes milliseconds once
+    its lock is had; the files go afterwards, when nobody looks there any more. Killed in between,
+    it leaves a detached table, which `ended` lists. Raises psycopg2's LockNotAvailable when the
+    lock is not to be had in LOCK_TIMEOUT_MS; nothing is changed then.
+    """
+    names = {
+        "table": sql.Identifier(partition.table),
+        "partition": sql.Identifier(partition.name),
+    }
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = %s", [LOCK_TIMEOUT_MS])
+        cursor.execute(_LOCK)
+        cursor.execute(_IS_ATTACHED, [partition.name])
+        if cursor.fetchone() == (True,):
+            cursor.execute(_DETACH.format(**names))
+    with connection.cursor() as cursor:
+        cursor.execute(_DROP.format(**names))
