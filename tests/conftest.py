@@ -12,7 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 from psycopg2 import sql
 from sqlalchemy.pool import NullPool
 
-from detection_api import logs, schema
+from detection_api import command, logs, schema
 from detection_api.canary import tables
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
 from detection_api.models.base import Base
@@ -38,6 +38,14 @@ def upgrade(url: str) -> None:
 def _structured_logs() -> None:
     """Log as the application does, so that tests can read what an operator would."""
     logs.configure("INFO")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nobody_beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Commands find no `make run` that the developer has running in this folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "INSTANCE", tmp_path_factory.mktemp("nobody"))
+        yield
 
 
 @pytest.fixture(scope="session")

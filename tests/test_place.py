@@ -1,8 +1,10 @@
 """An `up` has its folder and its port to itself, and cleans up after one that was killed."""
 
+import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from detection_api import place as module
-from detection_api.place import Place, UpError, claimed, port_number, refuse_taken
+from detection_api.place import (
+    Place,
+    UpError,
+    claimed,
+    find_running,
+    left_for_commands,
+    port_number,
+    refuse_taken,
+)
 
 FOREVER = "import threading; print('up', flush=True); threading.Event().wait()"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {FOREVER}"
@@ -73,3 +83,44 @@ def test_what_a_killed_up_left_running_is_ended(
         with claimed(place):
             assert leftover.wait() == -number
             assert not place.pidfile.exists()
+
+
+ENVIRON = {"DATABASE_URL": "postgresql:///x", "REDIS_URL": "", "PORT": "8000", "PATH": "/bin"}
+
+
+def test_commands_find_what_they_need_while_an_up_runs_and_no_longer(tmp_path: Path) -> None:
+    place = Place(tmp_path, 8000)
+    with claimed(place):
+        assert find_running(tmp_path) == {}, "it does not serve anything yet"
+        with left_for_commands(place, ENVIRON):
+            assert find_running(tmp_path) == {"DATABASE_URL": "postgresql:///x", "PORT": "8000"}
+        assert find_running(tmp_path) == {}
+
+
+def test_what_is_left_for_commands_may_hold_a_password_and_nobody_else_can_read_it(
+    tmp_path: Path,
+) -> None:
+    place = Place(tmp_path, 8000)
+    before = os.umask(0)
+    try:
+        with left_for_commands(place, ENVIRON):
+            assert stat.S_IMODE(place.left.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_up_has_left_is_not_believed(tmp_path: Path) -> None:
+    place = Place(tmp_path, 8000)
+    with claimed(place):
+        pass
+    place.left.write_text(json.dumps(ENVIRON))
+    assert find_running(tmp_path) == {}
+
+
+@pytest.mark.parametrize("text", ["", "{", "\xff"], ids=["empty", "torn", "no text"])
+def test_what_cannot_be_read_is_as_nothing(tmp_path: Path, text: str) -> None:
+    place = Place(tmp_path, 8000)
+    with claimed(place):
+        place.left.write_text(text, encoding="latin-1")
+        assert find_running(tmp_path) == {}

@@ -169,6 +169,26 @@ def test_another_folder_than_the_projects_is_one_clear_line(tmp_path: Path) -> N
     assert said.stderr == "Error: this is not the project's folder: there is no wsgi.py here\n"
 
 
+def beside(folder: Path, *arguments: str) -> str:
+    """What a command says that is given in the folder where `up` runs, and told nothing else."""
+    environ = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
+    done = subprocess.run(
+        [COMMAND, *arguments],
+        cwd=folder.parent,
+        env=environ,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def test_commands_beside_it_need_to_be_told_nothing(up: Up, folder: Path) -> None:
+    assert "up to date" in beside(folder, "rollout", "status")
+    said = beside(folder, "verify", "--endpoint", "records.violation")
+    assert said.endswith(f"http://127.0.0.1:{up.port}: 1 of 1 endpoints passed\n")
+
+
 def test_the_simulated_detector_goes_on(up: Up) -> None:
     before = get(up.port, PATHS[0]).body["total"]
     wait_until(lambda: get(up.port, PATHS[0]).body["total"] > before)

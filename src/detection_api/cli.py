@@ -8,7 +8,7 @@ from flask.cli import FlaskGroup, NoAppException
 from flask_migrate.cli import db
 
 from detection_api import create_app
-from detection_api.command import clear_database_errors
+from detection_api.command import clear_database_errors, explained, read_variables
 from detection_api.demo.cli import demo
 from detection_api.errors import ConfigurationError
 from detection_api.ingest.cli import ingest
@@ -17,13 +17,15 @@ from detection_api.rollout.accepted import accepted
 from detection_api.rollout.cli import rollout
 from detection_api.rollout.tokens import tokens
 from detection_api.up import up
+from detection_api.verify import verify
 
 
 def _create_app() -> Flask:
+    environ = read_variables()
     try:
-        return create_app()
+        return create_app(environ)
     except ConfigurationError as error:
-        raise NoAppException(str(error)) from error
+        raise NoAppException(explained(error, environ)) from error
 
 
 class Commands(FlaskGroup):
@@ -53,3 +55,4 @@ main.add_command(demo)
 main.add_command(rollout)
 main.add_command(accepted)
 main.add_command(tokens)
+main.add_command(verify)

@@ -68,5 +68,6 @@ def read_url(text: str) -> SplitResult:
         raise ValueError("must be an http:// or https:// URL")
     if url.username is not None or url.query or url.fragment:
         raise ValueError("must be a plain address: no user, query or fragment")
-    assert url.port != 0, "reading a port that is none raises ValueError"
+    if url.port == 0:  # reading one that is no number raises ValueError
+        raise ValueError("must have a port above 0")
     return url

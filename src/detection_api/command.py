@@ -1,6 +1,6 @@
 """What commands have in common: their settings, and errors that are one clear line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import click
@@ -10,14 +10,39 @@ from sqlalchemy.exc import DBAPIError
 from detection_api import logs
 from detection_api.config import Settings, read_environ
 from detection_api.errors import ConfigurationError
+from detection_api.place import INSTANCE, find_running
+
+DATABASE = "DATABASE_URL"
+
+
+def read_variables() -> dict[str, str]:
+    """The environment and the env file; or, where they name no database, that of a `make run`.
+
+    Of one that runs in the folder where the command is given everything is taken that is not named.
+    """
+    environ = read_environ()
+    if environ.get(DATABASE):
+        return environ
+    return {**environ, **find_running(INSTANCE), **{k: v for k, v in environ.items() if v}}
+
+
+def explained(error: ConfigurationError, environ: Mapping[str, str]) -> str:
+    """What is wrong with the settings in `environ`, and how to name a database where none is."""
+    if environ.get(DATABASE):
+        return str(error)
+    return (
+        f"{error}; no `make run` runs in this folder either: start one,"
+        f" or name a database: export {DATABASE}=postgresql://USER@HOST/NAME"
+    )
 
 
 def read_settings() -> Settings:
     """The settings of this process, whose log is written as they say; one line for a fault."""
+    environ = read_variables()
     try:
-        settings = Settings.from_environ(read_environ())
+        settings = Settings.from_environ(environ)
     except ConfigurationError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(explained(error, environ)) from error
     logs.configure(settings.log_level)
     return settings
 

@@ -2,16 +2,21 @@
 
 import errno
 import fcntl
+import json
 import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
+INSTANCE = Path("instance")
+"""Where `up` keeps everything unless told otherwise, and where commands look for one that runs."""
+LEFT = ("DATABASE_URL", "REDIS_URL", "EVENTS_LOG", "CAMERAS_FILE", "PORT")
+"""The variables that `up` leaves for the commands beside it."""
 MARK = "DETECTION_API_INSTANCE"
 LEFTOVER_PATIENCE = 5.0
 """Seconds that processes of a killed `up` have to end."""
@@ -38,6 +43,11 @@ class Place:
     def pidfile(self) -> Path:
         """Where gunicorn leaves its process id, for a HUP."""
         return self.instance / "gunicorn.pid"
+
+    @property
+    def left(self) -> Path:
+        """What commands beside this `up` need to know, while it runs; may hold a password."""
+        return self.instance / "up.json"
 
     @property
     def base(self) -> str:
@@ -92,6 +102,35 @@ def claimed(place: Place) -> Iterator[None]:
         _end_leftovers(place)
         yield
         _write(pidfile.fileno(), "")
+
+
+@contextmanager
+def left_for_commands(place: Place, environ: Mapping[str, str]) -> Iterator[None]:
+    """With what commands beside this `up` need, for its own user alone to read."""
+    unfinished = place.left.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump({name: environ[name] for name in LEFT if environ.get(name)}, stream)
+    unfinished.replace(place.left)
+    try:
+        yield
+    finally:
+        place.left.unlink(missing_ok=True)
+
+
+def find_running(instance: Path) -> dict[str, str]:
+    """What the `up` that runs in `instance` has left; nothing where none does."""
+    place = Place(instance, 0)
+    try:
+        left: dict[str, str] = json.loads(place.left.read_text(encoding="utf-8"))
+        with (instance / "up.pid").open() as pidfile:
+            fcntl.flock(pidfile, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return left
+    except (OSError, ValueError):
+        pass
+    return {}
 
 
 def _write(descriptor: int, text: str) -> None:

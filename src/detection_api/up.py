@@ -23,7 +23,16 @@ from detection_api.demo.world import CAMERAS, World
 from detection_api.errors import ConfigurationError
 from detection_api.ingest import cameras
 from detection_api.ingest.cameras import CameraFileError
-from detection_api.place import HOST, Place, UpError, claimed, port_number, refuse_taken
+from detection_api.place import (
+    HOST,
+    INSTANCE,
+    Place,
+    UpError,
+    claimed,
+    left_for_commands,
+    port_number,
+    refuse_taken,
+)
 from detection_api.services import monitoring
 from detection_api.signals import interrupt_on_signals
 from detection_api.supervisor import BootError, Program, Supervisor
@@ -58,7 +67,7 @@ SCREEN = """
 @click.option(
     "--instance",
     type=click.Path(path_type=Path),
-    default=Path("instance"),
+    default=INSTANCE,
     show_default=True,
     help="Folder for data, logs and process ids.",
 )
@@ -99,6 +108,7 @@ def _run(instance: Path, stack: ExitStack) -> None:
     stack.callback(supervisor.stop)
     stack.callback(click.echo, "Stopping ...")
     _start_programs(supervisor, place, settings, demo=demo)
+    stack.enter_context(left_for_commands(place, environ))
     click.echo(_screen(place, inherited.get("ENV_FILE", ".env"), demo=demo))
     supervisor.watch(until=lambda: False)
 

@@ -1,78 +1,116 @@
 """Both arms of a real gunicorn, asked over HTTP: who is broken is named, and never passes."""
 
+import json
+import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import psycopg2
 import pytest
+import redis
 
-from detection_api import create_app
-from detection_api.client import Client
-from detection_api.rollout.answers import Subject, subjects_of
-from detection_api.rollout.verdicts import EndpointResult, Verdict, Verification
-from detection_api.rollout.verification import Terms, verify
+from detection_api.ingest.camera_statistics import CHANNEL
 from tests.e2e.fleet import ENDPOINTS
-from tests.e2e.instance import Instance
-from tests.factory import World
+from tests.e2e.instance import PATHS, Instance, wait_for
+from tests.factory import COMMAND, World
 
-AT_REST = Terms(wait=lambda _: None)
-"""Nothing changes these tests' data, so there is nothing to wait for."""
-
-
-@pytest.fixture(scope="module")
-def subjects() -> tuple[Subject, ...]:
-    return subjects_of(create_app({"DATABASE_URL": "postgresql://nowhere/none"}), ENDPOINTS)
+NOW = datetime(2025, 10, 31, 9, 15, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def instance(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    environ = {**world.environ, "WEB_CONCURRENCY": "1", "SHADOW_PERCENT": "0", "REDIS_URL": ""}
+    """One worker, with statistics that stand still in both arms."""
+    environ = {**world.environ, "WEB_CONCURRENCY": "1", "SHADOW_PERCENT": "0"}
     folder: Path = tmp_path_factory.mktemp("instance")
+    with closing(psycopg2.connect(world.database_url)) as connection, connection:
+        connection.cursor().execute(
+            "INSERT INTO camera_statistics VALUES ('cam0', %s, 7, 7, 1, 0, 0, 24.5, 0)"
+            " ON CONFLICT (camera_id) DO UPDATE SET (timestamp, total_frames, processed_frames,"
+            " detected_persons, detected_hairnets, detected_handwash, avg_fps, avg_detection_time)"
+            " = (excluded.timestamp, 7, 7, 1, 0, 0, 24.5, 0)",
+            [NOW],
+        )
     with Instance(folder, environ, app="tests.e2e.subtly_wrong_wsgi:app") as started:
+        with closing(redis.Redis.from_url(world.environ["REDIS_URL"])) as publisher:
+            wait_for(lambda: publisher.publish(CHANNEL, message()), "legacy listens")
+        path = f"{PATHS[6]}?force_domain=false"
+        wait_for(lambda: started.get(path).body["stats"]["last_detection_time"], "legacy has heard")
         yield started
 
 
-def verified(instance: Instance, subjects: tuple[Subject, ...]) -> Verification:
-    return verify(Client(f"http://127.0.0.1:{instance.port}"), subjects, AT_REST)
+def message() -> str:
+    data = {"persons": 1, "fps": 24.5, "total_frames": 7, "processed_frames": 7}
+    fields = {"type": "stats", "camera_id": "cam0", "timestamp": NOW.timestamp(), "data": data}
+    return json.dumps(fields)
 
 
-def of(verification: Verification, endpoint: str) -> EndpointResult:
-    return next(found for found in verification.endpoints if found.endpoint == endpoint)
+def verify(world: World, instance: Instance, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """The exit code, and what is found of each endpoint."""
+    ended = subprocess.run(
+        [COMMAND, "verify", f"http://127.0.0.1:{instance.port}", "--json", *arguments],
+        env={"DATABASE_URL": world.database_url, "ENV_FILE": "none"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stderr == ""
+    found = json.loads(ended.stdout)
+    assert found["passed"] == (ended.returncode == 0)
+    return ended.returncode, {result["endpoint"]: result for result in found["endpoints"]}
+
+
+def test_a_healthy_domain_passes_with_data_in_every_endpoint(
+    world: World, instance: Instance
+) -> None:
+    code, found = verify(world, instance)
+    assert {name: result["findings"] for name, result in found.items()} == {
+        name: [] for name in ENDPOINTS
+    }
+    assert code == 0
+    for result in found.values():
+        assert any(case["has_data"] for case in result["cases"])
+        assert result["legacy"]["count"] == result["domain"]["count"] > 0
 
 
 WRONG = {
-    "raises where there are rows": (
-        "statistics.daily",
-        "domain: failed (error), and legacy answered instead",
-    ),
-    "lists always empty": ("statistics.events", "$.events length"),
-    "ISO text for an epoch": ("statistics.history", "failed (contract)"),
-    "keys of nulls dropped": ("records.violation", "failed (contract)"),
-    "total of the page": ("records.detection_records", "$.total value"),
-    "unordered": ("cameras.cameras", "$.cameras order"),
+    "statistics.daily": "days default: domain: failed (error), and legacy answered instead",
+    "statistics.events": "default: $.events length: legacy array(100), domain array(0)",
+    "statistics.history": "default: domain: failed (contract), and legacy answered instead",
+    "records.violation": "existing 20: domain: failed (contract), and legacy answered instead",
+    "records.detection_records": "cam0, default: $.total value: legacy integer, domain integer",
+    "cameras.cameras": "default: $.cameras order: legacy array(2), domain array(2)",
+    "cameras.camera_stats": "cam0: domain: failed (contract), and legacy answered instead",
 }
+"""What is wrong with each endpoint of `subtly_wrong_wsgi`, as an operator reads it."""
 
 
-def test_domains_that_are_subtly_wrong_are_named_with_what_is_wrong(
-    instance: Instance, subjects: tuple[Subject, ...]
+def test_seven_subtly_wrong_domains_are_named_and_none_passes(
+    world: World, instance: Instance
 ) -> None:
     instance.break_domain("subtly wrong")
     try:
-        found = verified(instance, subjects)
+        code, found = verify(world, instance)
     finally:
         instance.mend()
-    assert not found.passed
-    for endpoint, wrong in WRONG.values():
-        result = of(found, endpoint)
-        assert result.verdict is Verdict.FAILED
-        assert wrong in "\n".join(result.findings)
+    assert code == 1
+    assert {result["verdict"] for result in found.values()} == {"failed"}
+    for endpoint, wrong in WRONG.items():
+        assert wrong in found[endpoint]["findings"]
 
 
-def test_a_healthy_domain_passes_wherever_there_is_data(
-    instance: Instance, subjects: tuple[Subject, ...]
-) -> None:
-    found = verified(instance, subjects)
-    for result in found.endpoints:
-        expected = Verdict.PASSED
-        if result.endpoint == "cameras.camera_stats":  # no detector publishes here
-            expected = Verdict.FAILED
-        assert result.verdict is expected, result
+def test_what_is_accepted_is_respected(world: World, instance: Instance) -> None:
+    accept = [COMMAND, "accepted", "add", "cameras.cameras", "$.cameras", "order"]
+    environ = {"DATABASE_URL": world.database_url, "ENV_FILE": "none"}
+    options = ["--reason", "alphabetical from now on", "--expires", "1d"]
+    subprocess.run([*accept, *options], env=environ, check=True, capture_output=True)
+    instance.break_domain("subtly wrong")
+    try:
+        code, found = verify(world, instance, "--endpoint", "cameras.cameras")
+    finally:
+        instance.mend()
+    (result,) = found.values()
+    assert (code, result["findings"]) == (0, [])
+    assert result["cases"][0]["findings"] == ["alphabetical from now on"]

@@ -76,9 +76,12 @@ def ask(
     url = subject.url({**arguments, FORCE_PARAMETER: _FORCED[arm]})
     try:
         reply = client.get(url)
+    except UnreachableError as error:
+        return Answer(fault=f"{arm.value}: {error}")
+    try:
         outcome = _refusal(reply, refused) if refused else _answer(reply, subject.route, arm)
-    except (UnreachableError, _FaultError) as error:
-        return Answer(fault=f"{arm.value}: {line(str(error))}")
+    except _FaultError as error:
+        return Answer(status=reply.status, fault=f"{arm.value}: {line(str(error))}")
     return Answer(status=reply.status, outcome=outcome, ms=None if refused else _ms(reply, arm))
 
 

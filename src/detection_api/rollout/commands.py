@@ -13,8 +13,8 @@ from flask.cli import AppGroup
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.postgres_store import PostgresStore
 from detection_api.canary.store import DEFAULT, StaleEpochError, Store
-from detection_api.command import clear_database_errors
-from detection_api.config import Settings, fail_safe, read_environ
+from detection_api.command import clear_database_errors, read_variables
+from detection_api.config import Settings, fail_safe
 from detection_api.errors import DeadlineExceededError
 from detection_api.postgres import Pool
 from detection_api.rollout.text import table
@@ -88,7 +88,7 @@ def with_default() -> list[str]:
 
 def overrides() -> Overrides:
     """What this command's environment says, which is the workers' where it is the same."""
-    _, environ = fail_safe(read_environ())
+    _, environ = fail_safe(read_variables())
     return Overrides.from_environ(environ).checked(canaried())
 
 

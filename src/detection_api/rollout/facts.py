@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import islice
-from typing import Any
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from detection_api.canary.decorator import FORCE_PARAMETER
 from detection_api.client import Client
 
+_T = TypeVar("_T")
 _CAMERAS_ASKED = 20
 _CAMERAS_OF_A_KIND = 2
 """So many cameras with records, and so many without, are told of."""
@@ -60,10 +61,34 @@ class Facts:
     events: Events | None = None
 
 
+class _Item(msgspec.Struct):
+    """Of a record or an event, what is wanted here."""
+
+    timestamp: datetime
+    type: str = ""
+
+
+class _RecordPage(msgspec.Struct):
+    records: list[_Item]
+    total: int
+
+
+class _EventPage(msgspec.Struct):
+    events: list[_Item]
+
+
+class _Camera(msgspec.Struct):
+    id: str
+
+
+class _CameraList(msgspec.Struct):
+    cameras: list[_Camera]
+
+
 def learn(client: Client, violations: Iterable[int] = ()) -> Facts:
     """What the instance has; `violations` are ids that may exist. Raises UnreachableError."""
-    answer = _get(client, "/cameras")
-    cameras = [camera["id"] for camera in answer["cameras"][:_CAMERAS_ASKED]] if answer else []
+    answer = _get(client, "/cameras", _CameraList)
+    cameras = [camera.id for camera in answer.cameras[:_CAMERAS_ASKED]] if answer else []
     pages = {camera: _records(client, camera) for camera in cameras}
     filled = [page for page in pages.values() if page][:_CAMERAS_OF_A_KIND]
     empty = [camera for camera, page in pages.items() if page is None][:_CAMERAS_OF_A_KIND]
@@ -77,11 +102,11 @@ def learn(client: Client, violations: Iterable[int] = ()) -> Facts:
 
 def _records(client: Client, camera_id: str) -> Records | None:
     """What there is of a camera; None where there is nothing."""
-    page = _get(client, f"/records/detection-records/{quote(camera_id, safe='')}?limit=1000")
-    if not page or not page["records"]:
+    path = f"/records/detection-records/{quote(camera_id, safe='')}?limit=1000"
+    page = _get(client, path, _RecordPage)
+    if page is None or not page.records:
         return None
-    moments = [record["timestamp"] for record in page["records"]]
-    return Records(camera_id=camera_id, total=page["total"], stretch=_stretch(moments))
+    return Records(camera_id=camera_id, total=page.total, stretch=_stretch(page.records))
 
 
 def _events(client: Client) -> Events | None:
@@ -89,22 +114,24 @@ def _events(client: Client) -> Events | None:
 
     No more than a default page: legacy looks for those it filters among the newest 2,000 only.
     """
-    page = _get(client, "/statistics/events")
-    if not page or not page["events"]:
+    page = _get(client, "/statistics/events", _EventPage)
+    if page is None or not page.events:
         return None
-    stretch = _stretch([event["timestamp"] for event in page["events"]])
-    ends = (datetime.fromisoformat(moment) for moment in (stretch.newest, stretch.oldest))
-    newest, oldest = ends
-    types = dict.fromkeys(event["type"] for event in page["events"])
+    span = page.events[0].timestamp - page.events[-1].timestamp
+    types = dict.fromkeys(event.type for event in page.events)
     return Events(
         types=tuple(islice(types, _TYPES)),
-        stretch=stretch,
-        minutes=max(1, int((newest - oldest).total_seconds() // 60)),
+        stretch=_stretch(page.events),
+        minutes=max(1, int(span.total_seconds() // 60)),
     )
 
 
-def _stretch(moments: list[str]) -> Stretch:
-    return Stretch(oldest=moments[-1], middle=moments[len(moments) // 2], newest=moments[0])
+def _stretch(items: list[_Item]) -> Stretch:
+    newest, middle, oldest = (
+        items[i].timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        for i in (0, len(items) // 2, -1)
+    )
+    return Stretch(oldest=oldest, middle=middle, newest=newest)
 
 
 def _existing(client: Client, candidates: Iterable[int]) -> Iterator[int]:
@@ -132,16 +159,16 @@ def _newest_violation(client: Client) -> int:
 def _exists(client: Client, violation_id: int) -> bool:
     """Whether either arm has this violation: legacy knows the newest 1,000 only."""
     path = f"/records/violations/{violation_id}"
-    return any(_get(client, path, force) is not None for force in ("true", "false"))
+    return any(_get(client, path, dict, force) is not None for force in ("true", "false"))
 
 
-def _get(client: Client, path: str, force: str = "false") -> Any:
-    """The JSON that is answered, by legacy where that is granted; None unless it is a good one."""
+def _get(client: Client, path: str, kind: type[_T], force: str = "false") -> _T | None:
+    """What is answered, by legacy where that is granted; None unless it is what was asked for."""
     separator = "&" if "?" in path else "?"
     reply = client.get(f"/api/v1{path}{separator}{FORCE_PARAMETER}={force}")
     if reply.status != HTTPStatus.OK:
         return None
     try:
-        return msgspec.json.decode(reply.body)
-    except msgspec.DecodeError:
+        return msgspec.json.decode(reply.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -188,7 +188,7 @@ class _Examination:
             case=course.case.name,
             url=self._subject.url(course.case.arguments),
             ending=course.ending,
-            has_data=legacy.is_body and course.case.has_data(legacy.outcome.value),
+            has_data=domain.is_body and course.case.has_data(domain.outcome.value),
             legacy_status=legacy.status,
             domain_status=domain.status,
             findings=course.findings,
