@@ -1,17 +1,21 @@
 """`python -m benchmarks [PART ...]`: run all parts, or those named, and print tables."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 
 from benchmarks import compared, ingestion, load, micro, results
 from benchmarks.load import LoadError
+from benchmarks.options import ROWS, Options
 from benchmarks.results import Result
 from benchmarks.stage import Stage, stage
 from detection_api import logs
 
-PARTS = (*compared.PARTS, "ingestion", *micro.PARTS)
-ROWS = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000, "10M": 10_000_000}
+SERVED: dict[str, Callable[[Stage, Options], Iterator[Result]]] = {
+    "ingestion": ingestion.run,
+}
+PARTS = (*compared.PARTS, *SERVED, *micro.PARTS)
 
 
 @click.command()
@@ -20,9 +24,8 @@ ROWS = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000, "10M": 10_000_000}
 @click.option("--turns", type=click.IntRange(1), default=5, help="Turns that each thing takes.")
 @click.option("--seconds", type=click.IntRange(1), default=2, help="Length of a turn.")
 @click.option("--endpoint", "endpoints", multiple=True, help="Only this endpoint; repeatable.")
-def main(
-    parts: tuple[str, ...], rows: str, turns: int, seconds: int, endpoints: tuple[str, ...]
-) -> None:
+@click.option("--lines", type=click.IntRange(1), default=1_000_000, help="Lines to ingest.")
+def main(parts: tuple[str, ...], **options: Any) -> None:
     """Measure PARTS, or all of them; what was found goes to benchmarks/results.json, too.
 
     \b
@@ -32,23 +35,23 @@ def main(
     logs.configure("WARNING")
     chosen = set(parts or PARTS)
     for part in [part for part in micro.PARTS if part in chosen]:
-        for line in micro.compare(part, turns):
+        for line in micro.compare(part, options["turns"]):
             click.echo(line)
-    if "ingestion" in chosen:
-        click.echo(ingestion.report())
     try:
-        if served := chosen & set(compared.PARTS):
+        if served := chosen - set(micro.PARTS):
             load.require_wrk()
             with stage() as built:
-                results.save(_measure(built, served, ROWS[rows], turns, seconds, endpoints))
+                results.save(_measure(built, served, Options(**options)))
     except LoadError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _measure(
-    built: Stage, parts: set[str], rows: int, turns: int, seconds: int, endpoints: tuple[str, ...]
-) -> Iterator[Result]:
-    yield from compared.run(built, parts, rows, turns, seconds, endpoints)
+def _measure(built: Stage, parts: set[str], options: Options) -> Iterator[Result]:
+    if parts & set(compared.PARTS):
+        yield from compared.run(built, parts, options)
+    for part, run in SERVED.items():
+        if part in parts:
+            yield from run(built, options)
 
 
 if __name__ == "__main__":

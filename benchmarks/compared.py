@@ -8,6 +8,7 @@ import click
 from benchmarks import comparison, results
 from benchmarks.comparison import Asked, Turns
 from benchmarks.limit import Limit
+from benchmarks.options import Options
 from benchmarks.results import Result
 from benchmarks.stage import Stage
 from benchmarks.subjects import SUBJECTS, Subject
@@ -17,11 +18,10 @@ PGBENCH = ("limit", "pgbench")
 Name = tuple[str, str]
 
 
-def run(
-    stage: Stage, parts: set[str], rows: int, turns: int, seconds: int, only: Sequence[str]
-) -> Iterator[Result]:
-    """Measure `parts` and the canary on all endpoints, or on `only` those; print as it goes."""
-    world = stage.world(rows)
+def run(stage: Stage, parts: set[str], options: Options) -> Iterator[Result]:
+    """Measure `parts` and the canary; print as it goes."""
+    world = stage.world(options.world)
+    turns, seconds = options.turns, options.seconds
     subjects = [s for s in SUBJECTS if s.part == "canary" or s.part in parts]
     with ExitStack() as stack:
         found = [stack.enter_context(stage.serving(subject, world)) for subject in subjects]
@@ -30,10 +30,10 @@ def run(
         if "limit" in parts:
             asked[PGBENCH] = Limit(stage.pgbench, world, stage.folder)
         taken = []
-        for endpoint in only or found[0].paths:
+        for endpoint in options.endpoints or found[0].paths:
             taken.append(comparison.take_turns(asked, endpoint, turns, seconds))
-            click.echo(f"{endpoint}, {rows:,} rows, {turns} turns of {seconds} s")
-            for result in taken[-1].results(rows):
+            click.echo(f"{endpoint}, {world.rows:,} rows, {turns} turns of {seconds} s")
+            for result in taken[-1].results(world.rows):
                 click.echo(str(result))
                 yield result
     for subject in subjects:

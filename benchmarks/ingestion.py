@@ -1,47 +1,123 @@
-"""A backlog of a million lines through `detection-api ingest events`, as an operator runs it."""
+"""A backlog through `detection-api ingest events`, as an operator runs it, while reads go on.
+
+The command is stopped and continued (SIGSTOP, SIGCONT), so that reads without it and beside it
+take turns on the same server.
+"""
 
 import json
+import signal
 import subprocess
-import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from detection_api import create_app, schema
-from detection_api.embedded import EmbeddedPostgres
+import click
+import psycopg2
+from psycopg2 import extensions
 
-LINES = 1_000_000
-FIRST = 1_761_900_000
-COMMAND = Path(sys.executable).parent / "detection-api"
+from benchmarks import results
+from benchmarks.load import Load, LoadError
+from benchmarks.options import Options
+from benchmarks.results import Result
+from benchmarks.stage import Server, Stage
+from benchmarks.subjects import CANARY
+from benchmarks.world import CAMERAS, COMMAND, TYPES
 
-
-def report() -> str:
-    """What the command prints at its end."""
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        log = folder / "events.jsonl"
-        _write(log)
-        server = EmbeddedPostgres(folder / "postgres")
-        environ = {"DATABASE_URL": server.start()}
-        schema.upgrade(create_app(environ))
-        done = subprocess.run(
-            [COMMAND, "ingest", "events", str(log)],
-            env=environ,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        server.stop()
-    return f"ingestion  {done.stdout.strip()}"
+EVERYTHING = "all"
+"""The endpoint's name in the results: the seven are asked in turns."""
+PATHS = 10
+"""Of each endpoint at the most, so that none is asked more often than another."""
 
 
-def _write(log: Path) -> None:
-    """A line every half second of two cameras, eight types and a thousand tracks."""
+@dataclass(slots=True)
+class Turns:
+    """Reads alone and beside ingestion, and how much was ingested in how many seconds of that."""
+
+    alone: list[Load] = field(default_factory=list)
+    beside: list[Load] = field(default_factory=list)
+    lines: int = 0
+    seconds: float = 0.0
+
+
+def run(stage: Stage, options: Options) -> Iterator[Result]:
+    """Ingest a backlog into a world that is read; print what was measured."""
+    world = stage.world(options.world)
+    lines, seconds, rows = options.lines, options.seconds, options.world
+    log = stage.folder / "backlog.jsonl"
+    _write(log, lines)
+    with (
+        stage.serving(CANARY, world) as server,
+        closing(psycopg2.connect(world.environ["DATABASE_URL"])) as connection,
+    ):
+        connection.autocommit = True
+        turns = _take_turns(server, connection, log, world.environ, seconds)
+    if not turns.lines:
+        raise LoadError(f"{lines:,} lines are ingested before they can be measured")
+    runs = len(turns.beside)
+    rate = round(turns.lines / turns.seconds, 3)
+    found = [
+        Result.of("reads", CANARY.server, EVERYTHING, rows, turns.alone),
+        Result.of("reads-beside-ingestion", CANARY.server, EVERYTHING, rows, turns.beside),
+        Result("ingestion", "detection-api", "ingest events", rows, rate, 0.0, 0.0, 0.0, runs),
+    ]
+    click.echo(f"ingestion of {lines:,} lines into {rows:,} rows, {runs} turns of {seconds} s")
+    for result in found:
+        click.echo(str(result))
+        yield result
+    share = results.ratio(
+        [turn.p99_ms for turn in turns.beside], [turn.p99_ms for turn in turns.alone]
+    )
+    click.echo(f"  {rate:,.0f} lines/s; the reads' P99 meanwhile is {share:.2f}x")
+
+
+def _take_turns(
+    server: Server,
+    connection: extensions.connection,
+    log: Path,
+    environ: dict[str, str],
+    seconds: int,
+) -> Turns:
+    """Ask for everything until the log is in the tables, the last turn left out."""
+    paths = [path for every in server.paths.values() for path in (list(every) * PATHS)[:PATHS]]
+    server = replace(server, paths={EVERYTHING: paths})
+    server.ask(EVERYTHING, seconds)
+    turns = Turns()
+    command = subprocess.Popen(
+        [COMMAND, "ingest", "events", log], env=environ, stderr=subprocess.DEVNULL
+    )
+    while not _lines_read(connection, log):
+        time.sleep(0.05)
+    while True:
+        command.send_signal(signal.SIGSTOP)
+        alone = server.ask(EVERYTHING, seconds)
+        before, started = _lines_read(connection, log), time.perf_counter()
+        command.send_signal(signal.SIGCONT)
+        beside = server.ask(EVERYTHING, seconds)
+        if command.poll() is not None:
+            return turns
+        turns.lines += _lines_read(connection, log) - before
+        turns.seconds += time.perf_counter() - started
+        turns.alone.append(alone)
+        turns.beside.append(beside)
+
+
+def _lines_read(connection: extensions.connection, log: Path) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(lines) FROM ingest_checkpoints WHERE log = %s", [str(log)])
+        return int(cursor.fetchall()[0][0] or 0)
+
+
+def _write(log: Path, lines: int) -> None:
+    """Lines of the last days, one every half second, of all cameras and types."""
+    first = time.time() - lines / 2
     with log.open("w") as stream:
-        for number in range(LINES):
+        for number in range(lines):
             event = {
-                "ts": FIRST + number / 2,
-                "type": f"TYPE_{number % 8}",
-                "camera_id": f"cam{number % 2}",
+                "ts": first + number / 2,
+                "type": TYPES[number % len(TYPES)],
+                "camera_id": CAMERAS[number // 3 % len(CAMERAS)],
                 "track_id": number % 1000,
                 "evidence": {"confidence": 0.91, "region": "sink", "bbox": [1, 2, 3, 4]},
             }

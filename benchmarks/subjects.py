@@ -43,6 +43,7 @@ def _ours(server: str, command: Command) -> list[Subject]:
     ]
 
 
+CANARY = Subject("canary", "gunicorn", servers.gunicorn)
 SUBJECTS = (
     *_ours("gunicorn", servers.gunicorn),
     Subject("peer-fastapi", "gunicorn+uvicorn", servers.uvicorn, "benchmarks.peers.plain:app"),

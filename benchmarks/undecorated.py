@@ -12,6 +12,7 @@ from flask import Flask, Response
 from marshmallow import Schema
 
 from detection_api import extensions
+from detection_api.canary import responses
 from detection_api.canary.contract import Contract
 
 View = Callable[..., Any]
@@ -27,7 +28,12 @@ class NoCanary:
         """Nothing to begin."""
 
     def __call__(
-        self, *, domain: View, schema: Schema | type[Schema], **_: Any
+        self,
+        *,
+        domain: View,
+        schema: Schema | type[Schema],
+        headers: Callable[[Any], dict[str, str]] = lambda _: {},
+        **_: Any,
     ) -> Callable[[View], View]:
         """Serve the decorated route by `domain` alone."""
         contract = Contract(schema)
@@ -35,8 +41,9 @@ class NoCanary:
         def decorate(function: View) -> View:
             @wraps(function)
             def view(**arguments: Any) -> Response:
-                body = contract.encode(domain(**arguments))
-                return Response(body, mimetype="application/json")
+                value = domain(**arguments)
+                body = contract.encode(value)
+                return responses._validated(responses._json(body, headers(value)), body)
 
             return view
 

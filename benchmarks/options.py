@@ -1,0 +1,21 @@
+"""How much is measured."""
+
+from dataclasses import dataclass
+
+ROWS = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000, "10M": 10_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says: `rows` is one of ROWS, `seconds` the length of a turn."""
+
+    rows: str
+    turns: int
+    seconds: int
+    endpoints: tuple[str, ...]
+    lines: int
+
+    @property
+    def world(self) -> int:
+        """How many rows the world has."""
+        return ROWS[self.rows]
