@@ -28,14 +28,15 @@ def ingest() -> None:
 
 
 @ingest.command("events")
-@click.argument("path", type=FILE)
-@click.option("--follow", is_flag=True, help="Go on as the log grows, until SIGTERM or Ctrl-C.")
-def ingest_events(path: Path, follow: bool) -> None:
-    """Carry the event log at PATH over, each line exactly once.
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=FILE)
+@click.option("--follow", is_flag=True, help="Go on as the logs grow, until SIGTERM or Ctrl-C.")
+def ingest_events(paths: tuple[Path, ...], follow: bool) -> None:
+    """Carry the event log at each PATH over, each line exactly once.
 
     Rotation (rename or copytruncate) is followed, also when it happened in between. Lines that
-    are no events are skipped and counted. A second process for the same log is refused; with
-    --follow it stands by and takes over.
+    are no events are skipped and counted. With --follow all logs are followed at once, without it
+    they are read one after another. A second process for the same log is refused; with --follow
+    it stands by and takes over.
 
     \b
     Example:
@@ -44,10 +45,11 @@ def ingest_events(path: Path, follow: bool) -> None:
     settings = read_settings()
     if follow:
         with stop_on_signals() as stop:
-            events.follow(settings.database_url, path, stop)
+            events.follow_all(settings.database_url, paths, stop)
     else:
-        with _clear_errors():
-            _read_to_end(settings.database_url, path)
+        for path in paths:
+            with _clear_errors():
+                _read_to_end(settings.database_url, path)
 
 
 @ingest.command("cameras")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from psycopg2 import extensions
+from psycopg2 import errors, extensions
 from psycopg2.extras import execute_values
 
 from detection_api.ingest.event_lines import Event, Parsed
@@ -30,7 +30,9 @@ _ADVANCE = (
     " lines = old.lines + excluded.lines, malformed = old.malformed + excluded.malformed,"
     " updated_at = excluded.updated_at"
 )
-_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('detection-api event log ' || %s, 0))"
+_LOCK = "SELECT pg_advisory_lock(hashtextextended('detection-api event log ' || %s, 0))"
+LOCK_TIMEOUT_MS = 500
+"""A follower that has just ended may hold its lock for a moment until PostgreSQL notices."""
 
 
 class LogBusyError(Exception):
@@ -55,10 +57,12 @@ class EventWriter:
         self._connection = connection
         self._log = log
         self._partitions = Partitions(connection)
-        with connection.cursor() as cursor:
-            cursor.execute(_LOCK, [log])
-            if cursor.fetchone() != (True,):
-                raise LogBusyError(f"{log} is already being ingested by another process")
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = %s", [LOCK_TIMEOUT_MS])
+                cursor.execute(_LOCK, [log])
+        except errors.LockNotAvailable:
+            raise LogBusyError(f"{log} is already being ingested by another process") from None
 
     def checkpoint(self) -> Checkpoint | None:
         """Where reading must go on; None where nothing of this log was read yet."""

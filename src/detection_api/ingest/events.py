@@ -1,7 +1,8 @@
 """Carries an event log into PostgreSQL exactly once, to its end or for ever."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -91,18 +92,37 @@ class Ingestion:
         return self._reader.backlog()
 
 
+def follow_all(database_url: str, paths: Iterable[Path], stop: threading.Event) -> None:
+    """Carry over several logs at once as they grow, until `stop`.
+
+    Each has a follower with a connection of its own, so none waits for another's outage. A path
+    that names a log twice counts once.
+    """
+    logs = list(dict.fromkeys(Path(log_key(path)) for path in paths))
+    with ThreadPoolExecutor(len(logs), thread_name_prefix="follower") as followers:
+        following = [followers.submit(follow, database_url, log, stop) for log in logs]
+        wait(following, return_when=FIRST_EXCEPTION)
+        stop.set()  # a follower that failed has a fault: whoever supervises the process starts anew
+        for follower in following:
+            follower.result()
+
+
 def follow(database_url: str, path: Path, stop: threading.Event) -> None:
-    """Carry over the log at `path` as it grows, until `stop`; sits out every outage."""
-    outage = Outage("event ingestion")
+    """Carry over the log at `path` as it grows, until `stop`; sits out every outage.
+
+    The next chunk is read when the last is stored: however far behind PostgreSQL falls, one chunk
+    is in memory, and the log is the queue.
+    """
+    outage = Outage(f"ingestion of {path}")
     while not stop.is_set():
         try:
             with Ingestion.open(database_url, path, patience=ROTATION_PATIENCE) as ingestion:
-                _follow(ingestion, stop, outage)
+                _follow(ingestion, path, stop, outage)
         except (psycopg2.Error, OSError, LogBusyError) as error:
             stop.wait(outage.failed(error))
 
 
-def _follow(ingestion: Ingestion, stop: threading.Event, outage: Outage) -> None:
+def _follow(ingestion: Ingestion, path: Path, stop: threading.Event, outage: Outage) -> None:
     while not stop.is_set():
         parsed = ingestion.step(utc_now())
         outage.over()
@@ -112,6 +132,7 @@ def _follow(ingestion: Ingestion, stop: threading.Event, outage: Outage) -> None
             first = parsed.shown[0]
             log.warning(
                 "malformed_lines",
+                log=str(path),
                 count=parsed.malformed,
                 first_offset=first.offset,
                 reason=first.reason,
