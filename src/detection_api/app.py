@@ -11,6 +11,7 @@ from flask import Flask
 from detection_api import (
     __version__,
     auth,
+    console,
     legacy,
     logs,
     models,
@@ -26,9 +27,12 @@ from detection_api.config import Settings, fail_safe, read_environ
 from detection_api.errors import DetectionError
 from detection_api.extensions import canary, db, migrate, reader
 from detection_api.reader import decode_json_exactly
+from detection_api.rollout.commands import canaried
 from detection_api.services.tokens import Tokens
 from detection_api.throttle import Throttle
 
+CONSOLE_DEADLINE = 3.0
+"""Seconds that one read or change of the console may take."""
 STORE_DEADLINE = 1.0
 """Seconds that one statement of the canary's store may take; no request waits for it."""
 TOKENS_DEADLINE = 1.0
@@ -60,9 +64,10 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
+    overrides = Overrides.from_environ(environ)
     canary.init_app(
         app,
-        Overrides.from_environ(environ),
+        overrides,
         answers=(DetectionError,),
         store=_store(settings),
         identify=auth.identify,
@@ -70,6 +75,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
         vitals=vitals.vitals,
     )
     problems.init_app(app)
+    _serve_console(app, settings, overrides)
     return app
 
 
@@ -126,3 +132,18 @@ def _throttle() -> Throttle:
     """What counts wrong tokens, over all workers of this instance where it has several."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return Throttle(Path(folder, "throttle") if folder else None)
+
+
+def _serve_console(app: Flask, settings: Settings, overrides: Overrides) -> None:
+    """Add the console, over connections of its own: nothing that serves clients waits for it."""
+    pool = postgres.Pool(
+        settings.database_url,
+        size=2,
+        deadline=CONSOLE_DEADLINE,
+        name="detection-api console",
+        settings={},
+    )
+    vitals.watch("console", pool)
+    with app.app_context():
+        endpoints = canaried()
+    console.init_app(app, pool, endpoints, overrides.checked(endpoints))

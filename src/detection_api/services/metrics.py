@@ -57,15 +57,16 @@ def summary(
     since_start = max((w.heartbeat.uptime + w.silent for w in workers), default=0.0)
     described = [_worker(worker) for worker in workers]
     return {
-        "last_5_minutes": _period(recent, RECENT.total_seconds()),
-        "since_start": _period(totals, since_start),
+        "last_5_minutes": period(recent, RECENT.total_seconds()),
+        "since_start": period(totals, since_start),
         "workers": described,
         "memory_bytes": sum(worker["memory_bytes"] or 0 for worker in described),
         "postgres_connections": connections,
     }
 
 
-def _period(counted: Iterable[tuple[Key, Tally]], seconds: float) -> dict[str, Any]:
+def period(counted: Iterable[tuple[Key, Tally]], seconds: float) -> dict[str, Any]:
+    """`schemas.PeriodMetrics` of what was `counted` by endpoint and arm in so many seconds."""
     merged: defaultdict[Key, Tally] = defaultdict(Tally)
     every = Tally()
     for key, tally in counted:

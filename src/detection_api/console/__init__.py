@@ -1,0 +1,30 @@
+"""The operators' page at /console: how the rollout stands, live, and changes to it."""
+
+from flask import Blueprint, Flask
+
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.postgres_store import PostgresStore
+from detection_api.console import access, login, orders, pages, words
+from detection_api.console.service import Console
+from detection_api.console.sessions import Sessions
+from detection_api.postgres import Pool
+
+
+def init_app(app: Flask, pool: Pool, endpoints: list[str], overrides: Overrides) -> None:
+    """Serve the console of `app`, which has these canaried `endpoints`.
+
+    `pool` is for nothing else: neither a client's request nor the canary waits for the console.
+    """
+    blueprint = Blueprint(
+        "console",
+        __name__,
+        url_prefix="/console",
+        template_folder="templates",
+        static_folder="static",
+    )
+    for part in (access, words, pages, orders, login):
+        part.init_app(blueprint)
+    app.register_blueprint(blueprint)
+    store = PostgresStore(pool.connection)
+    sessions = Sessions(pool.connection)
+    app.extensions["console"] = Console.of(store, sessions, endpoints, overrides)

@@ -1,0 +1,123 @@
+"""What operators do in the console: roll back, set, hold and resume, each after a question."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden, NotFound
+
+from detection_api.canary.store import DEFAULT, EventKind, RolloutState, StaleEpochError
+from detection_api.console.access import session
+from detection_api.console.language import text
+from detection_api.console.service import console
+from detection_api.postgres import UNAVAILABLE
+from detection_api.rollout import changes
+
+log = structlog.get_logger(__name__)
+
+MAX_PERCENT = 100
+MAX_REASON = 500
+"""Characters."""
+
+
+class _UnreadableError(ValueError):
+    """A field of the form cannot be used; the message is the key of what to say."""
+
+
+def _percent_set(form: Mapping[str, str]) -> changes.Change:
+    try:
+        percent = float(form.get("percent", ""))
+    except ValueError:
+        percent = math.nan
+    if not 0 <= percent <= MAX_PERCENT:  # which NaN is not either
+        raise _UnreadableError("percent_unreadable")
+    return changes.percent_set(percent)
+
+
+def _reason(form: Mapping[str, str]) -> str:
+    reason = form.get("reason", "").strip()
+    if not 0 < len(reason) <= MAX_REASON:
+        raise _UnreadableError("reason_unreadable")
+    return reason
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something an operator can do; `change` reads what the form says of it."""
+
+    kind: EventKind
+    change: Callable[[Mapping[str, str]], changes.Change]
+
+
+ACTIONS: Mapping[str, Action] = {
+    "rollback": Action(EventKind.ROLLBACK, lambda _: changes.rolled_back),
+    "set": Action(EventKind.SET, _percent_set),
+    "hold": Action(EventKind.HOLD, lambda _: changes.held),
+    "resume": Action(EventKind.RESUME, lambda _: changes.resumed),
+}
+
+
+def init_app(blueprint: Blueprint) -> None:
+    """Add the forms."""
+    blueprint.add_url_rule("/<action>/<name>", view_func=ask, methods=["GET"])
+    blueprint.add_url_rule("/<action>/<name>", view_func=carry_out, methods=["POST"])
+
+
+def ask(action: str, name: str) -> ResponseReturnValue:
+    """The question before a change: what it does, and why it is done."""
+    _known(action, name)
+    return _question(action, name)
+
+
+def carry_out(action: str, name: str) -> ResponseReturnValue:
+    """Do it, with its event; then back to the page that shows it."""
+    wanted = _known(action, name)
+    try:
+        state = _change(wanted, wanted.change(request.form), name, _reason(request.form))
+    except _UnreadableError as error:
+        return _question(action, name, error=str(error)), 422
+    except StaleEpochError:
+        return _question(action, name, error="stale"), 409
+    except UNAVAILABLE as error:
+        log.warning("console_order_failed", action=action, endpoint=name, error=str(error).strip())
+        return _question(action, name, error="nothing_done"), 503
+    finally:
+        console().forget()
+    page = url_for("console.overview", changed=name, epoch=state.epoch)
+    return redirect(page, 303)
+
+
+def _change(wanted: Action, change: changes.Change, name: str, reason: str) -> RolloutState:
+    store = console().store
+    old = changes.own(store.read().states, name)
+    if wanted.kind is not EventKind.SET and change(old) == old:
+        raise _UnreadableError("is_so_already")
+    by = session().operator.by
+    return changes.write(store, old, change, wanted.kind, by=by, reason=reason)
+
+
+def _known(action: str, name: str) -> Action:
+    """The action that an address names. Raises NotFound, and Forbidden for those who may look."""
+    if action not in ACTIONS or name not in (DEFAULT, *console().details):
+        raise NotFound
+    if not session().may_change:
+        raise Forbidden
+    return ACTIONS[action]
+
+
+def _question(action: str, name: str, error: str = "") -> str:
+    snapshot = console().snapshot.view().value
+    found = snapshot.overview.endpoints if snapshot else ()
+    return render_template(
+        "console/order.html",
+        action=action,
+        name=name,
+        status=next((each for each in found if each.state.endpoint == name), None),
+        snapshot=snapshot,
+        error=error,
+        percent_given=request.form.get("percent", ""),
+        reason=request.form.get("reason", text("reason_rollback") if action == "rollback" else ""),
+    )

@@ -1,0 +1,48 @@
+"""What the console of one application works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+from flask import current_app
+
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.store import Store
+from detection_api.console.cached import Cached
+from detection_api.console.sessions import Sessions
+from detection_api.console.snapshot import Details, Snapshot, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """The store that it changes, what it has read of it, and who is logged in."""
+
+    store: Store
+    snapshot: Cached[Snapshot]
+    details: Mapping[str, Cached[Details]]
+    """By endpoint."""
+    sessions: Sessions
+
+    @classmethod
+    def of(
+        cls, store: Store, sessions: Sessions, endpoints: list[str], overrides: Overrides
+    ) -> Self:
+        """The console of an application with these `endpoints`."""
+        source = Source(store, endpoints, overrides)
+        details = {name: Cached(partial(source.details, name)) for name in endpoints}
+        return cls(
+            store=store, snapshot=Cached(source.snapshot), details=details, sessions=sessions
+        )
+
+    def forget(self) -> None:
+        """Have everything read anew: something was changed."""
+        self.snapshot.forget()
+        for details in self.details.values():
+            details.forget()
+
+
+def console() -> Console:
+    """The console of the application in progress."""
+    found: Console = current_app.extensions["console"]
+    return found

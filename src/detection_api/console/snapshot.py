@@ -1,0 +1,87 @@
+"""What the console shows, as it was at one moment."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.store import (
+    DEFAULT,
+    Event,
+    EventKind,
+    LedgerRow,
+    Mismatch,
+    RolloutState,
+    Store,
+)
+from detection_api.clock import utc_now
+from detection_api.console.history import History
+from detection_api.rollout.overview import Overview, overview
+from detection_api.rollout.run import Run, load
+
+EVENTS = 20
+EVENTS_OF_ENDPOINT = 50
+RUN_AMONG = 50
+"""The newest events of the default among which a run's start is looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """How everything stood `at` that moment; `rows` are the ledger's of the last hour.
+
+    `run` is the rollout run that was begun last.
+    """
+
+    at: datetime
+    states: Mapping[str, RolloutState]
+    overview: Overview
+    rows: list[LedgerRow]
+    events: list[Event]
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What is shown of one endpoint besides."""
+
+    mismatches: list[Mismatch]
+    events: list[Event]
+
+
+class Source:
+    """Reads them from the store; raises what the store raises."""
+
+    def __init__(self, store: Store, endpoints: Collection[str], overrides: Overrides) -> None:
+        self._store = store
+        self._endpoints = endpoints
+        self._overrides = overrides
+        self._history = History(store)
+        self._run: Run | None = None
+
+    def snapshot(self) -> Snapshot:
+        """How everything stands now."""
+        states = self._store.read().states
+        return Snapshot(
+            at=utc_now(),
+            states=states,
+            overview=overview(states, self._store.workers(), self._endpoints, self._overrides),
+            rows=self._history.read(),
+            events=self._store.events(limit=EVENTS),
+            run=self._latest_run(),
+        )
+
+    def _latest_run(self) -> Run | None:
+        """The run that was begun last; one that has ended is not read again."""
+        recent = self._store.events(DEFAULT, RUN_AMONG)
+        known = self._run.id if self._run else None
+        newest = next((event.id for event in recent if event.kind is EventKind.START), known)
+        if newest is not None and (newest != known or self._run is None or not self._run.end):
+            self._run = load(self._store, newest)
+        return self._run
+
+    def details(self, endpoint: str) -> Details:
+        """What there is on one endpoint now."""
+        return Details(
+            mismatches=self._store.mismatches(endpoint),
+            events=self._store.events(endpoint, EVENTS_OF_ENDPOINT),
+        )

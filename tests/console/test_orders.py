@@ -1,0 +1,106 @@
+"""What operators can do in the console."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from detection_api.canary.store import EventKind, RolloutState, Status, Store
+from tests.console.conftest import HERE, LogIn, csrf_of, give
+
+NAME = "statistics.daily"
+
+
+@pytest.fixture
+def client(log_in: LogIn, operator: str) -> FlaskClient:
+    return log_in(operator)
+
+
+def state(store: Store, name: str = NAME) -> RolloutState:
+    return store.read().states[name]
+
+
+def test_an_order_is_carried_out_and_told_by_its_event(client: FlaskClient, store: Store) -> None:
+    form = {"csrf": csrf_of(client), "reason": "stage 2", "percent": "25"}
+    answer = client.post(f"/console/set/{NAME}", data=form, headers=HERE)
+    assert answer.location == f"/console/?changed={NAME}&epoch=1"
+    (event, *_) = store.events(NAME)
+    assert (event.kind, event.by, event.reason) == (EventKind.SET, "token:night", "stage 2")
+    assert event.evidence == {"percent": 25, "percent_before": 0}
+    page = client.get(answer.location).text
+    assert "Done: set, statistics.daily, by token:night." in page
+
+
+def test_everything_can_be_rolled_back_at_once(client: FlaskClient, store: Store) -> None:
+    assert give(client, "rollback", "*")[0] == 303
+    assert state(store, "*").status is Status.ROLLED_BACK
+
+
+def test_hold_and_resume_keep_the_percent(client: FlaskClient, store: Store) -> None:
+    give(client, "set", NAME, percent="10")
+    give(client, "hold", NAME)
+    assert (state(store).status, state(store).percent) == (Status.HELD, 10)
+    give(client, "resume", NAME)
+    assert (state(store).status, state(store).percent) == (Status.ACTIVE, 10)
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "said"),
+    [
+        ("set", {"percent": "101"}, "must be a number from 0 to 100"),
+        ("set", {"percent": "nan"}, "must be a number from 0 to 100"),
+        ("set", {"percent": ""}, "must be a number from 0 to 100"),
+        ("rollback", {"reason": "  "}, "A reason is needed"),
+        ("hold", {"reason": "x" * 501}, "A reason is needed"),
+        ("resume", {}, "This is so already"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_changes_nothing(
+    client: FlaskClient, store: Store, action: str, fields: dict[str, str], said: str
+) -> None:
+    status, page = give(client, action, NAME, **fields)
+    assert status == 422
+    assert said in page
+    assert store.read().states == {}
+
+
+@pytest.mark.parametrize("action", ["rollback", "set", "hold", "resume"])
+def test_a_viewer_sees_everything_and_changes_nothing(
+    log_in: LogIn, viewer: str, store: Store, action: str
+) -> None:
+    client = log_in(viewer)
+    page = client.get("/console/").text
+    assert NAME in page
+    assert "Roll back" not in page
+    assert client.get(f"/console/{action}/{NAME}").status_code == 403
+    assert give(client, action, NAME, percent="10")[0] == 403
+    assert store.read().states == {}
+
+
+def test_who_comes_second_is_told_and_changes_nothing(
+    client: FlaskClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(client, "set", NAME, percent="10")
+    console = client.application.extensions["console"]
+    outdated = console.store.read()
+    give(client, "set", NAME, percent="20")
+    monkeypatch.setattr(console.store, "read", lambda: outdated)
+    status, page = give(client, "set", NAME, percent="30")
+    assert status == 409
+    assert "Somebody else has just changed this" in page
+    assert state(store).percent == 20
+
+
+@pytest.mark.parametrize(
+    ("environ_name", "said"),
+    [("rolled back", "applies once it is resumed"), ("independent", "a percentage of their own")],
+)
+def test_a_question_says_what_stands_against_it(
+    client: FlaskClient, store: Store, environ_name: str, said: str
+) -> None:
+    if environ_name == "rolled back":
+        give(client, "rollback", NAME)
+        assert said in client.get(f"/console/set/{NAME}").text
+    else:
+        give(client, "set", NAME, percent="10")
+        page = client.get("/console/set/*").text
+        assert said in page
+        assert NAME in page
