@@ -133,6 +133,12 @@ def find_running(instance: Path) -> dict[str, str]:
     return {}
 
 
+def running_base(instance: Path) -> str | None:
+    """The URL of the `up` that runs in `instance`; None where none does."""
+    left = find_running(instance)
+    return Place(instance, int(left["PORT"])).base if left else None
+
+
 def _write(descriptor: int, text: str) -> None:
     os.truncate(descriptor, 0)
     os.write(descriptor, text.encode())

@@ -13,7 +13,7 @@ from detection_api.client import Client, UnreachableError, read_url
 from detection_api.command import DATABASE, read_variables
 from detection_api.config import read_environ
 from detection_api.errors import ConfigurationError, DeadlineExceededError
-from detection_api.place import INSTANCE, Place, find_running
+from detection_api.place import INSTANCE, running_base
 from detection_api.rollout.answers import subjects_of
 from detection_api.rollout.commands import (
     JSON,
@@ -86,8 +86,7 @@ def _target(url: str | None, environ: Mapping[str, str]) -> tuple[str, Mapping[s
 
     A database that was found beside a `make run` is not that of another instance.
     """
-    running = find_running(INSTANCE)
-    here = Place(INSTANCE, int(running["PORT"])).base if running else None
+    here = running_base(INSTANCE)
     if url is None and here is None:
         raise click.UsageError("no `make run` runs in this folder: name the URL of an instance")
     return url or str(here), read_variables() if url in (None, here) else environ

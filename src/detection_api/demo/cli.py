@@ -1,13 +1,29 @@
 """`detection-api demo`: a factory to try the API on."""
 
+import math
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from random import Random
+
 import click
 
+from detection_api.client import Client, UnreachableError, read_url
 from detection_api.clock import utc_now
 from detection_api.command import clear_database_errors, read_settings
 from detection_api.config import Settings
 from detection_api.demo import detector, history
+from detection_api.demo.clients import asks
+from detection_api.demo.traffic import Traffic
 from detection_api.demo.world import DEFAULT_SEED, World
+from detection_api.place import INSTANCE, running_base
 from detection_api.signals import stop_on_signals
+
+TELL_INTERVAL = 5.0
+"""Seconds between two lines about the traffic."""
+LOOK_INTERVAL = 0.2
 
 SEED = click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Which factory it is.")
 
@@ -46,6 +62,83 @@ def detect(seed: int) -> None:
     _write_history(world, settings)
     with stop_on_signals() as stop:
         detector.detect(world, settings, stop)
+
+
+def _url(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    base = value or running_base(INSTANCE)
+    if base is None:
+        raise click.UsageError("no `make run` runs in this folder: name an instance with --url")
+    try:
+        return read_url(base).geturl()
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@demo.command("traffic", context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--url", callback=_url, help="The instance.  [default: the `make run` in this folder]"
+)
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=100, show_default=True)
+@click.option("--clients", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=math.inf,
+    help="How long.  [default: until Ctrl-C]",
+)
+@SEED
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def send_traffic(
+    url: str,
+    rate: float,
+    clients: int,
+    seconds: float,
+    seed: int,
+    command: Sequence[str],
+) -> None:
+    """Ask all seven endpoints as the factory's clients do, RATE times a second.
+
+    At most so many CLIENTS ask at a time. With COMMAND the traffic flows while it runs, and its
+    exit code is the command's.
+
+    \b
+    Examples:
+      detection-api demo traffic --rate 20
+      detection-api demo traffic -- detection-api rollout run --bake 1m
+    """
+    client = Client(url)
+    try:
+        client.get("/healthz")
+    except UnreachableError as error:
+        raise click.ClickException(f"{url}: {error}") from error
+    traffic = Traffic(client, asks(Random(seed), utc_now), rate, clients)  # noqa: S311 - no secret
+    with stop_on_signals() as stop, traffic.flowing():
+        code = _run(command, stop) if command else _tell(traffic, stop, seconds)
+    click.echo(f"traffic: {traffic.tally}", err=bool(command))
+    sys.exit(code)
+
+
+def _tell(traffic: Traffic, stop: threading.Event, seconds: float) -> int:
+    """Tell now and then how the traffic goes, until it is to end."""
+    started = time.monotonic()
+    while (left := started + seconds - time.monotonic()) > 0:
+        if stop.wait(min(TELL_INTERVAL, left)):
+            break
+        click.echo(f"{time.monotonic() - started:4.0f} s: {traffic.tally}")
+    return 0
+
+
+def _run(command: Sequence[str], stop: threading.Event) -> int:
+    """Run a command to its end, and pass on that it is to end; its exit code."""
+    try:
+        process = subprocess.Popen(command)  # noqa: S603 - what the operator has typed
+    except OSError as error:
+        raise click.ClickException(f"{command[0]}: {error.strerror}") from error
+    while process.poll() is None:
+        if stop.wait(LOOK_INTERVAL):
+            process.terminate()
+            process.wait()
+    return process.returncode
 
 
 def _write_history(world: World, settings: Settings) -> None:
