@@ -15,6 +15,7 @@ def test_only_the_database_has_to_be_named() -> None:
     assert settings.events_log == Path("logs/events_record.jsonl")
     assert settings.domain_deadline_ms == 1000
     assert settings.redis_url == ""
+    assert settings.database_read_url == ""
 
 
 def test_a_missing_database_is_one_clear_line() -> None:
@@ -62,7 +63,8 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
     ids=["short scheme", "socket", "several hosts"],
 )
 def test_whatever_libpq_can_read_is_a_database(url: str) -> None:
-    assert Settings.from_environ({"DATABASE_URL": url}).database_url == url
+    settings = Settings.from_environ({"DATABASE_URL": url, "DATABASE_READ_URL": url})
+    assert settings.database_url == settings.database_read_url == url
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,7 @@ def test_whatever_libpq_can_read_is_a_database(url: str) -> None:
     [
         ("DATABASE_URL", "postgresql://u:hunter2@h/d?no_such=1"),
         ("DATABASE_URL", "postgresql://u:hunter2@[h/d"),
+        ("DATABASE_READ_URL", "mysql://u:hunter2@h/d"),
         ("REDIS_URL", "redis://:hunter2@h:abc"),
         ("REDIS_URL", "http://:hunter2@h"),
     ],

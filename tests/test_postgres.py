@@ -190,6 +190,22 @@ def test_sessions_are_in_utc_and_the_url_keeps_its_own_options(database_url: str
     pool.dispose()
 
 
+def test_a_server_that_takes_writes_may_be_asked_for_though_the_session_will_not_write(
+    database_url: str, tmp_path: Path
+) -> None:
+    """A URL of several hosts finds the primary that way, whichever of them it is now."""
+    url = database_url.replace("host=", f"host={tmp_path},") + "&target_session_attrs=read-write"
+    pool = Pool(url, size=1, deadline=DEADLINE, name=NAME, settings=READ_ONLY)
+    assert ask(pool, "SELECT current_setting('default_transaction_read_only')") == "on"
+    pool.dispose()
+
+
+def test_a_read_may_have_less_time_than_others_of_its_pool(pool: Pool) -> None:
+    with exceeding(by=DEADLINE / 5), pool.connection(within=DEADLINE / 5) as connection:
+        connection.cursor().execute("SELECT pg_sleep(60)")
+    assert ask(pool, "SELECT 1") == 1
+
+
 def test_a_restart_of_the_server_fails_no_read(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path)
     pool = Pool(server.start(), size=2, deadline=5, name=NAME, settings=READ_ONLY)

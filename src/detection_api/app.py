@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from detection_api import (
     vitals,
 )
 from detection_api.blueprints import cameras, monitoring, records, statistics
-from detection_api.canary.overrides import Overrides
+from detection_api.canary.overrides import SETTLE, Overrides
 from detection_api.canary.postgres_store import SESSION_SETTINGS, PostgresStore
 from detection_api.config import Settings, fail_safe, read_environ
 from detection_api.errors import DetectionError
-from detection_api.extensions import canary, db, migrate, reader
-from detection_api.reader import decode_json_exactly
+from detection_api.extensions import canary, db, migrate, primary, reader
+from detection_api.reader import Reads, decode_json_exactly
+from detection_api.replica import LOOK_DEADLINE, LOOK_HOLDS, Replicated, Watch
 from detection_api.rollout.commands import canaried
 from detection_api.services.tokens import Tokens
 from detection_api.throttle import Throttle
@@ -64,7 +66,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    overrides = Overrides.from_environ(environ)
+    overrides = replace(Overrides.from_environ(environ), settle=_settle(settings))
     canary.init_app(
         app,
         overrides,
@@ -91,15 +93,40 @@ def _connect(app: Flask, settings: Settings) -> None:
     migrate.init_app(app, db)
     postgres.bound_waits()
     decode_json_exactly()
-    reader.pool = postgres.Pool(
-        settings.database_url,
-        size=settings.domain_pool_size,
-        deadline=settings.domain_deadline_ms / 1000,
-        name="detection-api domain",
+    deadline = settings.domain_deadline_ms / 1000
+    pool = _pool("domain", settings.database_url, settings.domain_pool_size, deadline)
+    primary.pool = pool
+    reader.pool = _replicated(pool, settings) if settings.database_read_url else pool
+    legacy.configure(settings)
+
+
+def _replicated(pool: postgres.Pool, settings: Settings) -> Reads:
+    """The domain's `pool`, and a replica in front of it."""
+    watch = Watch(
+        _pool("watch_primary", settings.database_url, 1, LOOK_DEADLINE),
+        _pool("watch_replica", settings.database_read_url, 1, LOOK_DEADLINE),
+        limit=settings.replica_lag_limit_s,
+    )
+    url, size = settings.database_read_url, settings.domain_pool_size
+    return Replicated(pool, _pool("replica", url, size, pool.deadline), watch)
+
+
+def _pool(name: str, url: str, size: int, deadline: float) -> postgres.Pool:
+    """A pool that never writes, and is watched."""
+    pool = postgres.Pool(
+        url,
+        size=size,
+        deadline=deadline,
+        name=f"detection-api {name}",
         settings=postgres.READ_ONLY,
     )
-    vitals.watch("domain", reader.pool)
-    legacy.configure(settings)
+    vitals.watch(name, pool)
+    return pool
+
+
+def _settle(settings: Settings) -> float:
+    """Seconds by which one arm may see a change later than the other."""
+    return SETTLE + (settings.replica_lag_limit_s + LOOK_HOLDS if settings.database_read_url else 0)
 
 
 def _store(settings: Settings) -> PostgresStore:

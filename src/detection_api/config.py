@@ -73,6 +73,10 @@ def _postgres_url(text: str) -> str:
     return text
 
 
+def _optional_postgres_url(text: str) -> str:
+    return _postgres_url(text) if text else ""
+
+
 def _redis_url(text: str) -> str:
     try:
         if text:
@@ -98,6 +102,18 @@ class Settings:
 
     database_url: str = _setting(
         "DATABASE_URL", _postgres_url, "PostgreSQL, as a libpq URL; required"
+    )
+    database_read_url: str = _setting(
+        "DATABASE_READ_URL",
+        _optional_postgres_url,
+        "a streaming replica that the domain reads from; empty: it reads from DATABASE_URL",
+        "",
+    )
+    replica_lag_limit_s: int = _setting(
+        "REPLICA_LAG_LIMIT_S",
+        _positive,
+        "seconds that the replica may be behind; beyond that the domain reads from DATABASE_URL",
+        "2",
     )
     redis_url: str = _setting(
         "REDIS_URL",

@@ -11,3 +11,6 @@ db = SQLAlchemy(metadata=Base.metadata, disable_autonaming=True)
 migrate = Migrate(directory="migrations")
 canary = Canary()
 reader = Reader()
+"""Reads for clients: from the replica, where there is one."""
+primary = Reader()
+"""Reads that must see what was written a moment ago."""

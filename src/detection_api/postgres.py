@@ -11,9 +11,10 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import Empty, LifoQueue
+from typing import TypeVar
 
 import psycopg2
 from psycopg2 import errors, extensions
@@ -24,7 +25,11 @@ UNAVAILABLE = (psycopg2.Error, DeadlineExceededError)
 """What is raised by all that reads PostgreSQL, the canary's store too, while it is away."""
 READ_ONLY: Mapping[str, str] = {"default_transaction_read_only": "on"}
 """Session settings for a pool that never writes."""
+_SET = "SELECT set_config(name, value, false) FROM unnest(%s, %s) AS setting (name, value)"
 _EVENTS = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
+
+
+_T = TypeVar("_T")
 
 
 class _Deadline(threading.local):
@@ -89,17 +94,23 @@ class Pool:
         for _ in range(self._size):
             self._places.put(None)
 
+    def read(self, work: Callable[[Connection], _T], *, within: float | None = None) -> _T:
+        """What `work` makes of a connection; see `connection`."""
+        with self.connection(within=within) as connection:
+            return work(connection)
+
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """A connection for one read, which must be over in `deadline` seconds.
+    def connection(self, *, within: float | None = None) -> Iterator[Connection]:
+        """A connection for one read, which must be over in `within` or else `deadline` seconds.
 
         Raises DeadlineExceededError when time is up, and psycopg2's errors as they are. After
         any error the connection is discarded, so the next read starts on a fresh one.
         """
-        _deadline.at = time.monotonic() + self.deadline
+        seconds = self.deadline if within is None else within
+        _deadline.at = time.monotonic() + seconds
         places = self._own_places()
         try:
-            place = places.get(timeout=self.deadline / 2)
+            place = places.get(timeout=seconds / 2)
         except Empty as error:
             raise DeadlineExceededError("no PostgreSQL connection was free in time") from error
         connection = kept = None
@@ -144,16 +155,16 @@ class Pool:
         return self._connect()
 
     def _connect(self) -> Connection:
-        options = extensions.parse_dsn(self._url).get("options", "")
-        settings = " ".join(f"-c {name}={value}" for name, value in self._settings.items())
         connection = psycopg2.connect(
             self._url,
             connection_factory=Connection,
             application_name=self._name,
             client_encoding="UTF8",
-            options=f"{options} {settings}",
         )
         connection.autocommit = True
+        # Not as libpq's options: to a URL that asks for a server which takes writes
+        # (`target_session_attrs`), every server would look like one that does not.
+        connection.cursor().execute(_SET, [[*self._settings], [*self._settings.values()]])
         return connection
 
 

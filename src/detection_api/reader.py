@@ -1,16 +1,27 @@
 """Runs the services' statements: compiled once, prepared once a connection, rows as dicts."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from psycopg2.extras import register_default_json, register_default_jsonb
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from detection_api.postgres import Pool
+from detection_api.postgres import Connection
 
 _DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+
+
+_T = TypeVar("_T")
+
+
+class Reads(Protocol):
+    """Where a reader reads: a `postgres.Pool`, or a `replica.Replicated`."""
+
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """What `work` makes of a connection."""
 
 
 class Query:
@@ -40,7 +51,7 @@ class Query:
 class Reader:
     """Reads from PostgreSQL for the services; give it its pool before the first read."""
 
-    pool: Pool
+    pool: Reads
 
     def rows(self, query: Query, **parameters: Any) -> list[dict[str, Any]]:
         """Every row of `query`, as dicts in the order of its columns.
@@ -50,15 +61,18 @@ class Reader:
         """
         given = {**query.constants, **parameters}
         values = [given[parameter] for parameter in query.parameters]
-        with self.pool.connection() as connection:
-            cursor = connection.cursor()
-            if query.name not in connection.prepared:
-                cursor.execute(query.prepare)
-                connection.prepared.add(query.name)
-            cursor.execute(query.execute, values)
-            assert cursor.description is not None
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return self.pool.read(partial(_rows, query, values))
+
+
+def _rows(query: Query, values: Sequence[Any], connection: Connection) -> list[dict[str, Any]]:
+    cursor = connection.cursor()
+    if query.name not in connection.prepared:
+        cursor.execute(query.prepare)
+        connection.prepared.add(query.name)
+    cursor.execute(query.execute, values)
+    assert cursor.description is not None
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def decode_json_exactly() -> None:

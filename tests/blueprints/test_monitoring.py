@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from detection_api import create_app
 from detection_api.schemas.monitoring import Health
+from tests.e2e.instance import wait_for
 
 HEALTH = "/api/v1/monitoring/health"
 
@@ -165,5 +166,5 @@ def test_a_log_nobody_follows_is_failing(world: dict[str, str], tmp_path: Path) 
 
 def test_metrics_are_prometheus_text(client: FlaskClient) -> None:
     client.get("/api/v1/cameras?force_domain=true")
-    text = client.get("/metrics").get_data(as_text=True)
-    assert 'canary_requests_total{arm="domain",endpoint="cameras.cameras",reason="forced"}' in text
+    counted = 'canary_requests_total{arm="domain",endpoint="cameras.cameras",reason="forced"}'
+    wait_for(lambda: counted in client.get("/metrics").get_data(as_text=True), counted)

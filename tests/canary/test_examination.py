@@ -14,11 +14,11 @@ from prometheus_client import REGISTRY
 from detection_api.canary.contract import Contract
 from detection_api.canary.decision import Arm
 from detection_api.canary.engine import Engine, Route
-from detection_api.canary.examination import SETTLE, Examiner
+from detection_api.canary.examination import Examiner
 from detection_api.canary.ledger import Tally
 from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.observation import DeadlinePool
-from detection_api.canary.overrides import Overrides
+from detection_api.canary.overrides import SETTLE, Overrides
 from detection_api.canary.rules import rules_of
 from detection_api.canary.shadow import Job
 from detection_api.canary.store import AcceptedDifference, Mismatch, Shared
@@ -112,7 +112,11 @@ class Exam:
         self.sync = Sync(self.store, stale_after=STALE_AFTER, clock=lambda: self.now)
         self._engine = Engine(Overrides(pinned={}), (NotHereError,), DeadlinePool(1))
         self._examiner = Examiner(
-            self._engine, self.sync, store_values=store_values, clock=lambda: self.now
+            self._engine,
+            self.sync,
+            store_values=store_values,
+            settle=SETTLE,
+            clock=lambda: self.now,
         )
         self._route = Route(
             domain=domain, legacy=legacy, contract=Contract(Page), rule=rules_of(Page())

@@ -24,12 +24,6 @@ from detection_api.canary.sync import Sync
 
 log = structlog.get_logger(__name__)
 
-SETTLE = 2.0
-"""Seconds after which what differed is looked at once more.
-
-One arm may see a change that much later than the other; later still is a difference.
-"""
-
 _Judged = tuple[Difference, AcceptedDifference | None]
 """A difference, and what excuses it."""
 
@@ -37,7 +31,8 @@ _Judged = tuple[Difference, AcceptedDifference | None]
 class Examiner:
     """Compares answers, and counts what came of it in the worker's ledger.
 
-    With `store_values` samples show values, otherwise no more than their types and sizes.
+    With `store_values` samples show values, otherwise no more than their types and sizes. What
+    differed is looked at once more after `settle` seconds.
     """
 
     def __init__(
@@ -46,11 +41,13 @@ class Examiner:
         sync: Sync,
         *,
         store_values: bool,
+        settle: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._sync = sync
         self._sample = findings.sample if store_values else findings.redacted_sample
+        self._settle = settle
         self._clock = clock
 
     def look(self, job: Job) -> Job | None:
@@ -74,7 +71,7 @@ class Examiner:
         found = findings.differences(job.route, legacy, domain)
         if found and domain.cause is None:
             first = FirstLook(legacy=legacy, found=found)
-            return replace(job, first=first, due=self._clock() + SETTLE)
+            return replace(job, first=first, due=self._clock() + self._settle)
         self._conclude(job, legacy, found, otherwise="equal")
         return None
 

@@ -20,6 +20,8 @@ SHADOW_PERCENT = 10.0
 SHADOW_PER_SECOND = 20.0
 RETENTION_DAYS = 30.0
 STALE_IF_ERROR = 0.0
+SETTLE = 2.0
+"""Seconds: an event is ingested, and so seen by the domain, that much later than legacy at most."""
 
 
 class ForcePolicy(Enum):
@@ -53,6 +55,11 @@ class Overrides:
     """Whether samples of differences show values, or only their types."""
     retention_days: float = RETENTION_DAYS
     """Days that the ledger is kept."""
+    settle: float = SETTLE
+    """Seconds after which what differed is looked at again; the application's, not a variable.
+
+    One arm may see a change that much later than the other; later still is a difference.
+    """
     stale_if_error: float = STALE_IF_ERROR
     """Seconds that the last good answer may be old which goes out in an outage; 0: none does."""
 

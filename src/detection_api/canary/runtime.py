@@ -75,7 +75,11 @@ class Runtime:
         )
         self.sync.leader = self._fleet
         examiner = Examiner(
-            self._engine, self.sync, store_values=overrides.store_values, clock=clock
+            self._engine,
+            self.sync,
+            store_values=overrides.store_values,
+            settle=overrides.settle,
+            clock=clock,
         )
         self.shadow = Shadow(
             examiner.look,

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from detection_api.canary.store import Store
-from detection_api.extensions import reader
+from detection_api.extensions import primary
 from detection_api.models.records import ViolationEvent
 from detection_api.reader import Query
 from detection_api.rollout.verification import Terms
@@ -21,5 +21,5 @@ def read_terms(store: Store) -> Terms:
 
     Raises DeadlineExceededError and psycopg2's errors.
     """
-    violations = [row["id"] for row in reader.rows(NEWEST_VIOLATIONS)]
+    violations = [row["id"] for row in primary.rows(NEWEST_VIOLATIONS)]
     return Terms(accepted=store.read().accepted, violations=violations)

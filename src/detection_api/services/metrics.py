@@ -12,7 +12,7 @@ from detection_api.canary.decision import Arm
 from detection_api.canary.histogram import percentile
 from detection_api.canary.ledger import Key, Tally
 from detection_api.canary.store import LedgerRow, Store, Worker
-from detection_api.extensions import reader
+from detection_api.extensions import primary
 from detection_api.postgres import UNAVAILABLE
 from detection_api.reader import Query
 from detection_api.vitals import MEMORY_BYTES
@@ -40,7 +40,7 @@ def fleet_metrics(store: Store) -> dict[str, Any]:
 def postgres_connections() -> int | None:
     """Connections to this application's database; None when PostgreSQL does not say in time."""
     try:
-        count: int = reader.rows(CONNECTIONS)[0]["connections"]
+        count: int = primary.rows(CONNECTIONS)[0]["connections"]
     except UNAVAILABLE as error:
         log.warning("connections_not_counted", error=str(error))
         return None

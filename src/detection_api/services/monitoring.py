@@ -15,7 +15,7 @@ from sqlalchemy import Text, bindparam, literal, select
 
 from detection_api.config import Settings
 from detection_api.errors import DeadlineExceededError
-from detection_api.extensions import reader
+from detection_api.extensions import primary
 from detection_api.models.ingestion import IngestCheckpoint, log_key
 from detection_api.reader import Query
 
@@ -74,7 +74,7 @@ def _check(name: str, look: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _database() -> Mapping[str, Any]:
-    reader.rows(PING)
+    primary.rows(PING)
     return {"status": "ok"}
 
 
@@ -94,7 +94,7 @@ def _event_log(path: Path) -> Mapping[str, Any]:
 
 
 def _ingestion(settings: Settings, now: datetime) -> Mapping[str, Any]:
-    rows = reader.rows(CHECKPOINT, log=log_key(settings.events_log))
+    rows = primary.rows(CHECKPOINT, log=log_key(settings.events_log))
     lag = _lag(settings.events_log, rows[0] if rows else None, now)
     late = not rows or lag > settings.ingestion_lag_limit_s
     return {"status": "failing" if late else "ok", "lag_seconds": round(lag, 3)}
