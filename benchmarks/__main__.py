@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from benchmarks import compared, ingestion, load, micro, results
+from benchmarks import compared, deep_pages, growth, ingestion, load, memory, micro, results
 from benchmarks.load import LoadError
 from benchmarks.options import ROWS, Options
 from benchmarks.results import Result
@@ -13,7 +13,10 @@ from benchmarks.stage import Stage, stage
 from detection_api import logs
 
 SERVED: dict[str, Callable[[Stage, Options], Iterator[Result]]] = {
+    "growth": growth.run,
+    "deep-pages": deep_pages.run,
     "ingestion": ingestion.run,
+    "memory": memory.run,
 }
 PARTS = (*compared.PARTS, *SERVED, *micro.PARTS)
 
@@ -25,6 +28,9 @@ PARTS = (*compared.PARTS, *SERVED, *micro.PARTS)
 @click.option("--seconds", type=click.IntRange(1), default=2, help="Length of a turn.")
 @click.option("--endpoint", "endpoints", multiple=True, help="Only this endpoint; repeatable.")
 @click.option("--lines", type=click.IntRange(1), default=1_000_000, help="Lines to ingest.")
+@click.option(
+    "--requests", type=click.IntRange(1), default=100_000, help="Requests of the memory part."
+)
 def main(parts: tuple[str, ...], **options: Any) -> None:
     """Measure PARTS, or all of them; what was found goes to benchmarks/results.json, too.
 

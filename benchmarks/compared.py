@@ -1,54 +1,54 @@
 """The parts that answer the seven endpoints, against the canary."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import click
 
 from benchmarks import comparison, results
-from benchmarks.comparison import Asked, Turns
+from benchmarks.comparison import Asked
 from benchmarks.limit import Limit
+from benchmarks.load import Load
 from benchmarks.options import Options
 from benchmarks.results import Result
 from benchmarks.stage import Stage
-from benchmarks.subjects import SUBJECTS, Subject
+from benchmarks.subjects import SUBJECTS
 
 PARTS = ("limit", *dict.fromkeys(subject.part for subject in SUBJECTS))
 PGBENCH = ("limit", "pgbench")
 Name = tuple[str, str]
+"""A part and its server."""
 
 
 def run(stage: Stage, parts: set[str], options: Options) -> Iterator[Result]:
     """Measure `parts` and the canary; print as it goes."""
     world = stage.world(options.world)
-    turns, seconds = options.turns, options.seconds
     subjects = [s for s in SUBJECTS if s.part == "canary" or s.part in parts]
     with ExitStack() as stack:
-        found = [stack.enter_context(stage.serving(subject, world)) for subject in subjects]
-        comparison.require_alike(found)
-        asked: dict[Name, Asked] = {(s.subject.part, s.subject.server): s for s in found}
+        servers = [stack.enter_context(stage.serving(subject, world)) for subject in subjects]
+        comparison.require_alike(servers)
+        asked: dict[Name, Asked] = {(s.subject.part, s.subject.server): s for s in servers}
         if "limit" in parts:
             asked[PGBENCH] = Limit(stage.pgbench, world, stage.folder)
-        taken = []
-        for endpoint in options.endpoints or found[0].paths:
-            taken.append(comparison.take_turns(asked, endpoint, turns, seconds))
-            click.echo(f"{endpoint}, {world.rows:,} rows, {turns} turns of {seconds} s")
-            for result in taken[-1].results(world.rows):
+        taken = {}
+        for endpoint in options.endpoints or servers[0].paths:
+            click.echo(f"{endpoint}, {world.rows:,} rows, {options.turns} turns")
+            taken[endpoint] = comparison.take_turns(asked, endpoint, options.turns, options.seconds)
+            for name, loads in taken[endpoint].items():
+                result = Result.of(*name, endpoint, world.rows, loads)
                 click.echo(str(result))
                 yield result
-    for subject in subjects:
-        if subject.part == "canary":
-            _print_ratios(subject, taken, list(asked))
+    for name in asked:
+        if name[0] == "canary":
+            _print_ratios(name, taken)
 
 
-def _print_ratios(canary: Subject, taken: Sequence[Turns], asked: Sequence[Name]) -> None:
-    """What the canary does in a second, divided by what each of the others does."""
-    ours = (canary.part, canary.server)
-    table = {
-        f"{part} ({server})": [turns.ratio(ours, (part, server)) for turns in taken]
-        for part, server in asked
-        if (part, server) != ours
-    }
-    if table:
-        endpoints = [turns.endpoint for turns in taken]
-        click.echo(results.ratios(f"{canary.name} divided by", endpoints, table))
+def _print_ratios(ours: Name, taken: Mapping[str, Mapping[Name, Sequence[Load]]]) -> None:
+    """What one canary does in a second, divided by what each of the others does."""
+    table: dict[str, list[float]] = {}
+    for loads in taken.values():
+        for name, theirs in loads.items():
+            if name != ours:
+                found = results.ratio(loads[ours], theirs, "requests_per_s")
+                table.setdefault("{} ({})".format(*name), []).append(found)
+    click.echo(results.ratios("{} ({}) divided by".format(*ours), list(taken), table))

@@ -1,16 +1,14 @@
-"""Everything that answers the seven endpoints, asked in turns and compared with the canary."""
+"""Things that answer the same, asked in turns."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
-from benchmarks import results
 from benchmarks.load import CONNECTIONS, Load, LoadError
-from benchmarks.results import Result
 from benchmarks.stage import Server
 
 LONGEST_TURN = 16
 """Seconds."""
+Name = TypeVar("Name", bound=Hashable)
 
 
 class Asked(Protocol):
@@ -36,36 +34,16 @@ def require_alike(found: Sequence[Server]) -> None:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """All turns on one endpoint, by what was asked."""
-
-    endpoint: str
-    loads: Mapping[tuple[str, str], Sequence[Load]]
-
-    def results(self, rows: int) -> Iterator[Result]:
-        """Medians of each."""
-        for (part, server), loads in self.loads.items():
-            yield Result.of(part, server, self.endpoint, rows, loads)
-
-    def ratio(self, ours: tuple[str, str], other: tuple[str, str]) -> float:
-        """Requests a second of ours divided by the other's."""
-        mine, theirs = (
-            [turn.requests_per_s for turn in self.loads[name]] for name in (ours, other)
-        )
-        return results.ratio(mine, theirs)
-
-
 def take_turns(
-    asked: Mapping[tuple[str, str], Asked], endpoint: str, turns: int, seconds: int
-) -> Turns:
-    """Warm everything up, then ask everything in turns."""
+    asked: Mapping[Name, Asked], endpoint: str, turns: int, seconds: int
+) -> dict[Name, list[Load]]:
+    """Warm everything up, then ask everything in turns; what each turn measured."""
     lengths = {name: _warm_up(one, endpoint, seconds) for name, one in asked.items()}
-    loads: dict[tuple[str, str], list[Load]] = {name: [] for name in asked}
+    loads: dict[Name, list[Load]] = {name: [] for name in asked}
     for _ in range(turns):
         for name, one in asked.items():
             loads[name].append(one.ask(endpoint, lengths[name]))
-    return Turns(endpoint, loads)
+    return loads
 
 
 def _warm_up(one: Asked, endpoint: str, seconds: int) -> int:

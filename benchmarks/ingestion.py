@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -21,14 +21,9 @@ from benchmarks import results
 from benchmarks.load import Load, LoadError
 from benchmarks.options import Options
 from benchmarks.results import Result
-from benchmarks.stage import Server, Stage
+from benchmarks.stage import EVERYTHING, Server, Stage
 from benchmarks.subjects import CANARY
 from benchmarks.world import CAMERAS, COMMAND, TYPES
-
-EVERYTHING = "all"
-"""The endpoint's name in the results: the seven are asked in turns."""
-PATHS = 10
-"""Of each endpoint at the most, so that none is asked more often than another."""
 
 
 @dataclass(slots=True)
@@ -52,7 +47,7 @@ def run(stage: Stage, options: Options) -> Iterator[Result]:
         closing(psycopg2.connect(world.environ["DATABASE_URL"])) as connection,
     ):
         connection.autocommit = True
-        turns = _take_turns(server, connection, log, world.environ, seconds)
+        turns = _take_turns(server.asked_everything(), connection, log, world.environ, seconds)
     if not turns.lines:
         raise LoadError(f"{lines:,} lines are ingested before they can be measured")
     runs = len(turns.beside)
@@ -66,9 +61,7 @@ def run(stage: Stage, options: Options) -> Iterator[Result]:
     for result in found:
         click.echo(str(result))
         yield result
-    share = results.ratio(
-        [turn.p99_ms for turn in turns.beside], [turn.p99_ms for turn in turns.alone]
-    )
+    share = results.ratio(turns.beside, turns.alone, "p99_ms")
     click.echo(f"  {rate:,.0f} lines/s; the reads' P99 meanwhile is {share:.2f}x")
 
 
@@ -80,8 +73,6 @@ def _take_turns(
     seconds: int,
 ) -> Turns:
     """Ask for everything until the log is in the tables, the last turn left out."""
-    paths = [path for every in server.paths.values() for path in (list(every) * PATHS)[:PATHS]]
-    server = replace(server, paths={EVERYTHING: paths})
     server.ask(EVERYTHING, seconds)
     turns = Turns()
     command = subprocess.Popen(

@@ -32,13 +32,13 @@ class Limit:
         self._url = world.environ["DATABASE_URL"]
         self._folder = folder / "pgbench"
         self._folder.mkdir()
-        self._statements = {
+        self.statements = {
             endpoint: statement(*_captured(call)) for endpoint, call in _calls(world).items()
         }
 
     def ask(self, endpoint: str, seconds: int) -> Load:
         """Run the endpoint's statement over CONNECTIONS connections; raises LoadError."""
-        text, variables = self._statements[endpoint]
+        text, variables = self.statements[endpoint]
         script, log = self._folder / "script.sql", self._folder / "log"
         script.write_text(text)
         done = subprocess.run(

@@ -14,6 +14,7 @@ class Options:
     seconds: int
     endpoints: tuple[str, ...]
     lines: int
+    requests: int
 
     @property
     def world(self) -> int:

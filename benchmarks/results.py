@@ -37,14 +37,15 @@ class Result:
 
     def __str__(self) -> str:
         return (
-            f"  {self.part:<20}{self.server:<18}{self.requests_per_s:>9,.0f}/s"
+            f"  {self.part:<24}{self.server:<18}{self.requests_per_s:>9,.0f}/s"
             f"{self.p50_ms:>10.2f}{self.p95_ms:>10.2f}{self.p99_ms:>10.2f} ms"
         )
 
 
-def ratio(ours: Sequence[float], others: Sequence[float]) -> float:
-    """The median over the turns of ours divided by theirs, which were measured side by side."""
-    return statistics.median(mine / theirs for mine, theirs in zip(ours, others, strict=True))
+def ratio(ours: Sequence[Load], others: Sequence[Load], figure: str) -> float:
+    """The median over the turns of our `figure`, such as `p99_ms`, divided by theirs."""
+    pairs = zip(ours, others, strict=True)
+    return statistics.median(getattr(a, figure) / getattr(b, figure) for a, b in pairs)
 
 
 def ratios(title: str, columns: Sequence[str], table: Mapping[str, Sequence[float]]) -> str:

@@ -58,8 +58,10 @@ def postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
 
 
 @contextmanager
-def serving(command: Command, app: str, environ: Mapping[str, str], log: Path) -> Iterator[int]:
-    """A server of `app` that answers; its port. What it writes goes to `log`."""
+def serving(
+    command: Command, app: str, environ: Mapping[str, str], log: Path
+) -> Iterator[tuple[int, int]]:
+    """A server of `app` that answers; its port and process id. What it writes goes to `log`."""
     port = _free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -77,7 +79,7 @@ def serving(command: Command, app: str, environ: Mapping[str, str], log: Path) -
         )
     try:
         _wait_for(port, process, log)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait()

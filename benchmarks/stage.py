@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,19 +18,29 @@ from benchmarks.world import World
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
 
 PUBLISH_INTERVAL = 1.0
+EVERYTHING = "all"
+"""The name of all seven endpoints asked in turns."""
+PATHS = 10
+"""Of each endpoint then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A subject that is being served on `port`."""
+    """A subject that is being served on `port` by the process `pid` and its workers."""
 
     subject: Subject
     port: int
+    pid: int
     paths: Paths
 
     def ask(self, endpoint: str, seconds: int) -> Load:
         """One turn by wrk."""
         return load.ask(self.port, self.subject.paths(self.paths[endpoint]), seconds)
+
+    def asked_everything(self) -> "Server":
+        """The same server, asked all seven endpoints alike under the name EVERYTHING."""
+        paths = [path for every in self.paths.values() for path in (list(every) * PATHS)[:PATHS]]
+        return replace(self, paths={EVERYTHING: paths})
 
     def bodies(self, endpoint: str) -> list[object]:
         """What it answers to the first and the last of the endpoint's paths."""
@@ -60,8 +70,8 @@ class Stage:
         """`subject` over a world, until the end of the block."""
         environ = {**over.environ, **subject.environ}
         log = self.folder / f"{subject.part}-{subject.server}-{over.rows}.log"
-        with servers.serving(subject.command, subject.app, environ, log) as port:
-            yield Server(subject, port, endpoints.paths(over.last_violation))
+        with servers.serving(subject.command, subject.app, environ, log) as (port, pid):
+            yield Server(subject, port, pid, endpoints.paths(over.last_violation))
 
 
 @contextmanager

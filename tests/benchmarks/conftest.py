@@ -33,11 +33,11 @@ def small_world(stage: Stage) -> Iterator[World]:
 
 @pytest.fixture(scope="package")
 def servers(stage: Stage, small_world: World) -> Iterator[dict[str, Server]]:
-    """The domain behind the canary, and both peers, by their parts."""
+    """The domain with the canary and without, and both peers, by their parts."""
     with ExitStack() as stack:
         yield {
             subject.part: stack.enter_context(stage.serving(subject, small_world))
             for subject in SUBJECTS
-            if subject.part in ("canary", "peer-fastapi", "peer-fastapi-tuned")
+            if subject.part in ("canary", "undecorated", "peer-fastapi", "peer-fastapi-tuned")
             and subject.server.startswith("gunicorn")
         }

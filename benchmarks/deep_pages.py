@@ -1,0 +1,46 @@
+"""The first page of a camera's records against one far down, reached by its `Link`."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.request import urlopen
+
+import click
+
+from benchmarks import comparison, results
+from benchmarks.options import Options
+from benchmarks.results import Result
+from benchmarks.stage import Server, Stage
+from benchmarks.subjects import CANARY
+from benchmarks.world import BUSY_CAMERA, CAMERAS
+
+ENDPOINT = "records.detection_records"
+FIRST = f"/api/v1/records/detection-records/{CAMERAS[0]}"
+PAGE = 100
+DEEPEST = 1_000_000
+
+
+def run(stage: Stage, options: Options) -> Iterator[Result]:
+    """Measure both pages; the depth is a million, or most of what the busiest camera has."""
+    world = stage.world(options.world)
+    depth = min(DEEPEST, int(world.rows * BUSY_CAMERA * 0.9))
+    with stage.serving(CANARY, world) as server:
+        paths = {"first-page": FIRST, "deep-page": _after(server, depth)}
+        asked = {part: replace(server, paths={ENDPOINT: [path]}) for part, path in paths.items()}
+        taken = comparison.take_turns(asked, ENDPOINT, options.turns, options.seconds)
+    click.echo(f"deep pages, {world.rows:,} rows, {options.turns} turns")
+    for part, loads in taken.items():
+        result = Result.of(part, CANARY.server, ENDPOINT, world.rows, loads)
+        click.echo(str(result))
+        yield result
+    share = results.ratio(taken["deep-page"], taken["first-page"], "p50_ms")
+    click.echo(f"  a page at depth {depth:,} takes {share:.2f}x the first page's time")
+
+
+def _after(server: Server, depth: int) -> str:
+    """The path of the page after so many records, as the page before links to it."""
+    before = f"{FIRST}?limit={PAGE}&offset={depth - PAGE}"
+    with urlopen(f"http://127.0.0.1:{server.port}{before}") as response:
+        link = re.fullmatch(r'<(.*)>; rel="next"', response.headers["Link"])
+    assert link is not None
+    return link[1]
