@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from email.message import Message
 from urllib.parse import SplitResult, urlsplit
 
+TOKEN = "DETECTION_API_TOKEN"  # noqa: S105 - the variable's name
+"""The variable that has an operator's token, for instances where only these may force an arm."""
 TIMEOUT = 10.0
 """Seconds without a word after which an answer is given up."""
 

@@ -9,7 +9,7 @@ import click
 import psycopg2
 
 from detection_api import create_app
-from detection_api.client import Client, UnreachableError, read_url
+from detection_api.client import TOKEN, Client, UnreachableError, read_url
 from detection_api.command import DATABASE, read_variables
 from detection_api.config import read_environ
 from detection_api.errors import ConfigurationError, DeadlineExceededError
@@ -28,7 +28,6 @@ from detection_api.rollout.verdicts import CaseResult, EndpointResult, Times, Ve
 from detection_api.rollout.verification import Terms
 from detection_api.rollout.verification import verify as verify_instance
 
-TOKEN = "DETECTION_API_TOKEN"  # noqa: S105 - the variable's name
 HEALTH = "/api/v1/monitoring/health"
 LOOK_INTERVAL = 0.5
 MAX_FINDINGS = 5

@@ -19,16 +19,9 @@ from detection_api.canary.store import (
     Shared,
 )
 from detection_api.rollout.evidence import Evidence, Snapshot
-from detection_api.rollout.gates import (
-    LATENCY_SAMPLE,
-    Gate,
-    Outcome,
-    Verified,
-    conclude,
-    eta,
-    judge,
-    verification,
-)
+from detection_api.rollout.gate import Gate, Outcome, bottleneck, conclude, eta
+from detection_api.rollout.gates import Verified, judge, verification
+from detection_api.rollout.latency import SAMPLE
 from detection_api.rollout.run import Plan
 from tests.rollout.support import (
     CONTRACT,
@@ -380,7 +373,7 @@ def test_with_too_few_runs_of_either_arm_a_p95_says_nothing(domain: int, legacy:
     gate = gates(measured(rows=times(ms(domain, 5), ms(legacy, 5))))["latency"]
     assert gate.outcome is INCONCLUSIVE
     whose, count = ("domain", domain) if domain < legacy else ("legacy", legacy)
-    assert f"{LATENCY_SAMPLE} runs of each are needed, {whose} has {count}" in gate.said
+    assert f"{SAMPLE} runs are needed, {whose} has {count}" in gate.said
 
 
 def test_where_legacy_answers_nobody_its_runs_to_compare_with_are_the_reference() -> None:
@@ -395,6 +388,31 @@ def test_where_legacy_has_clients_what_they_waited_is_the_reference() -> None:
     assert gate.figures["legacy_from"] == "its own requests"
 
 
+def test_a_domain_that_may_be_slower_than_legacy_is_held_to_500_ms_still() -> None:
+    excused = accepted("$", "latency")
+    slower = measured(rows=times(ms(200, 300), ms(200, 5)), shared=excused)
+    assert gates(slower)["latency"].outcome is PASSED
+    assert slower.latency_excused == 5
+    without_legacy = measured(rows=times(ms(200, 300), {}), shared=excused)
+    assert gates(without_legacy)["latency"].outcome is PASSED
+    too_slow = measured(rows=times(ms(200, 600), ms(200, 5)), shared=excused)
+    assert gates(too_slow)["latency"].outcome is FAILED
+
+
+def test_what_excuses_a_slower_domain_excuses_the_guards_signal_and_no_other() -> None:
+    slower = (alarm(evidence={"signal": "slower"}), alarm(evidence={"signal": "erring"}))
+    rows = [
+        row(50, good=1000, latency=ms(1000, 5)),
+        row(51, good=96, bad=4, latency=ms(100, 5000)),
+        row(51, arm="legacy", good=100, latency=ms(100, 5)),
+    ]
+    both = gates(measured(rows=rows, events=slower))["guard"]
+    assert both.said.endswith("erring and slower: the guard says hold")
+    one = gates(measured(rows=rows, events=slower, shared=accepted("$", "latency")))["guard"]
+    assert one.said.endswith("erring: the guard says warn")
+    assert one.figures["on"] == ["erring", "slower"]
+
+
 # Verification
 
 
@@ -404,9 +422,9 @@ def verified(outcome: Outcome) -> Verified:
 
 def test_nobody_verified_is_inconclusive_unless_the_operator_wants_that() -> None:
     plan = Plan(endpoints={})
-    assert verification(plan, None).outcome is INCONCLUSIVE
-    assert "--verify-url" in verification(plan, None).said
-    wanted = verification(replace(plan, without_verification=True), None)
+    assert verification(plan, ()).outcome is INCONCLUSIVE
+    assert "--verify-url" in verification(plan, ()).said
+    wanted = verification(replace(plan, without_verification=True), ())
     assert (wanted.outcome, wanted.said) == (PASSED, "not verified, as the operator wanted")
 
 
@@ -424,7 +442,6 @@ def test_every_instance_has_to_be_verified(found: list[Outcome], outcome: Outcom
     plan = Plan(endpoints={}, verify_urls=("http://a",))
     gate = verification(plan, map(verified, found))
     assert gate.outcome is outcome
-    assert verification(plan, None).outcome is INCONCLUSIVE
 
 
 # All of them
@@ -446,6 +463,13 @@ def test_all_gates_have_to_pass_and_one_that_failed_fails_all(found: list[Outcom
 
 def test_no_gates_are_no_evidence() -> None:
     assert conclude(()) is INCONCLUSIVE
+
+
+def test_the_slowest_gate_is_told_of_first_and_an_unknown_wait_is_the_slowest() -> None:
+    slow, unknown = gate_of(INCONCLUSIVE, 60), gate_of(INCONCLUSIVE, None)
+    assert bottleneck([gate_of(INCONCLUSIVE, 5), slow, gate_of(PASSED, None)]) == slow
+    assert bottleneck([slow, unknown]) == unknown
+    assert bottleneck([gate_of(PASSED, 0)]) is None
 
 
 def test_the_longest_wait_is_told_and_none_where_one_is_unknown() -> None:

@@ -20,9 +20,12 @@ from detection_api.rollout.commands import (
     print_table,
     refuse_unknown,
 )
+from detection_api.rollout.measure import BRANCH, LATENCY
 from detection_api.rollout.text import moment
 
-_PATH = re.compile(r"""\$(\*|\.[^\s.\[\]"]+|\[\*\]|\["([^"\\]|\\.)*"\])*""")
+_STEPS = r"""\$(\*|\.[^\s.\[\]"]+|\[\*\]|\["([^"\\]|\\.)*"\])*"""
+_PATH = re.compile(_STEPS)
+_BRANCH_PATH = re.compile(f"{_STEPS}:(null|value|empty|items|absent|present)")
 _DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -44,13 +47,19 @@ def read_expiry(text: str, now: datetime) -> datetime:
     return expires_at
 
 
-def _path(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not _PATH.fullmatch(value):
-        raise click.BadParameter(
+def check_path(path: str, kind: str) -> None:
+    """Raise ValueError for a path that excuses nothing of that kind."""
+    if kind == BRANCH and not _BRANCH_PATH.fullmatch(path):
+        raise ValueError(
+            "must be a branch as `detection-api rollout run` names it, such as '$.records:empty'"
+        )
+    if kind == LATENCY and path != "$":
+        raise ValueError("must be $: it is all of the endpoint's answers that take longer")
+    if kind not in (BRANCH, LATENCY) and not _PATH.fullmatch(path):
+        raise ValueError(
             "must be a JSONPath from $, with [*] for every index and * for any text,"
             " such as '$.records[*].fps'"
         )
-    return value
 
 
 def _expiry(_: click.Context, __: click.Parameter, value: str) -> datetime:
@@ -70,8 +79,8 @@ def accepted() -> None:
 
 @accepted.command()
 @click.argument("endpoint")
-@click.argument("path", callback=_path)
-@click.argument("kind", type=click.Choice([*(kind.value for kind in Kind), ANY]))
+@click.argument("path")
+@click.argument("kind", type=click.Choice([*(kind.value for kind in Kind), BRANCH, LATENCY, ANY]))
 @click.option("--reason", required=True, help="Why it is right that the arms differ.")
 @click.option(
     "--expires",
@@ -84,14 +93,22 @@ def accepted() -> None:
 def add(endpoint: str, path: str, kind: str, reason: str, expires_at: datetime, by: str) -> None:
     """Excuse differences of ENDPOINT at PATH of one KIND (* for any).
 
-    PATH is a JSONPath in which * stands for any text.
+    PATH is a JSONPath in which * stands for any text. With the kind `branch`, PATH is a branch of
+    the contract that real data never takes, and that no comparison has to take either. With the
+    kind `latency`, and $ for PATH, the domain may be slower than legacy: up to a P95 of 500 ms.
 
     \b
     Example:
       detection-api accepted add records.violation '$.confidence' type \\
         --reason 'the domain rounds' --expires 30d
+      detection-api accepted add cameras.cameras '$.cameras:empty' branch \\
+        --reason 'there are always cameras' --expires 90d
     """
     refuse_unknown(endpoint, known=canaried())
+    try:
+        check_path(path, kind)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="PATH") from None
     stored = open_store().accept(
         AcceptedDifference(
             endpoint=endpoint, path=path, kind=kind, reason=reason, by=by, expires_at=expires_at
@@ -141,6 +158,8 @@ def _row(difference: AcceptedDifference, now: datetime) -> Sequence[str]:
 def standing(difference: AcceptedDifference, now: datetime) -> str:
     """Whether a difference is excused still, and whether that was ever needed."""
     time_left = "valid" if difference.expires_at > now else "expired"
+    if difference.kind in (BRANCH, LATENCY):  # what no comparison can meet
+        return time_left
     return time_left if difference.used else f"{time_left}, never used"
 
 

@@ -17,6 +17,7 @@ from detection_api.rollout.commands import (
     refuse_unknown,
     with_default,
 )
+from detection_api.rollout.running import abandon_run, run
 from detection_api.rollout.views import events, mismatches, status
 
 MAX_PERCENT = 100
@@ -45,7 +46,7 @@ def rollout() -> None:
     """
 
 
-for _view in (status, events, mismatches, assess_command):
+for _view in (run, abandon_run, status, events, mismatches, assess_command):
     rollout.add_command(_view)
 
 

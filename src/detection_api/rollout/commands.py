@@ -2,7 +2,8 @@
 
 import getpass
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -17,6 +18,8 @@ from detection_api.command import clear_database_errors, read_variables
 from detection_api.config import Settings, fail_safe
 from detection_api.errors import DeadlineExceededError
 from detection_api.postgres import Pool
+from detection_api.rollout.lock import SESSION_SETTINGS as LOCK_SETTINGS
+from detection_api.rollout.lock import AnotherControllerError, PostgresLock
 from detection_api.rollout.text import table
 
 DEADLINE = 10.0
@@ -33,6 +36,10 @@ class Commands(AppGroup):
                 return super().invoke(ctx)
         except DeadlineExceededError as error:
             raise click.ClickException(str(error)) from error
+        except AnotherControllerError as error:
+            raise click.ClickException(
+                "another controller is running: `detection-api rollout status` shows its run"
+            ) from error
         except StaleEpochError as error:
             raise click.ClickException(
                 f"somebody else has just changed {error}: nothing was done to it;"
@@ -57,12 +64,16 @@ def open_store() -> Store:
     return PostgresStore(open_pool().connection)
 
 
-def open_pool() -> Pool:
-    """A connection to PostgreSQL, until the command ends."""
+def open_lock() -> PostgresLock:
+    """What only one controller can have, until the command ends."""
+    return PostgresLock(open_pool(LOCK_SETTINGS))
+
+
+def open_pool(session: Mapping[str, str] = MappingProxyType({})) -> Pool:
+    """A connection to PostgreSQL with these settings, until the command ends."""
     settings: Settings = current_app.extensions["settings"]
-    pool = Pool(
-        settings.database_url, size=1, deadline=DEADLINE, name="detection-api rollout", settings={}
-    )
+    url = settings.database_url
+    pool = Pool(url, size=1, deadline=DEADLINE, name="detection-api rollout", settings=session)
     click.get_current_context().call_on_close(pool.dispose)
     return pool
 

@@ -108,6 +108,7 @@ class Evidence:
 
     `branches` were taken by answers that were compared, `branches_missing` by none of them and
     excused by nothing, `branches_excused` are excused by the accepted difference of that id.
+    `latency_excused` is the one that excuses the domain from being as fast as legacy.
     """
 
     endpoint: str
@@ -120,6 +121,7 @@ class Evidence:
     branches: Mapping[str, int]
     branches_missing: tuple[str, ...]
     branches_excused: Mapping[str, int]
+    latency_excused: int | None
     accepted: tuple[AcceptedDifference, ...]
     guard: GuardEvidence
     workers: tuple[WorkerEvidence, ...]

@@ -6,48 +6,17 @@ says what is missing. A gate fails where the domain is clearly wrong, as soon as
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
-from detection_api.canary.guard import (
-    ADVANCE_POINTS,
-    LATE_RATIO,
-    SLOW_SECONDS,
-    Verdict,
-    may_advance,
-)
-from detection_api.rollout.evidence import Evidence, Latency
+from detection_api.canary.guard import ADVANCE_POINTS, Signal, Verdict, may_advance, severest
+from detection_api.rollout.evidence import Evidence
+from detection_api.rollout.gate import Gate, Outcome, passed_if, wait, worst
+from detection_api.rollout.latency import latency
 from detection_api.rollout.run import Plan
 from detection_api.rollout.text import span
 
-P95_LIMIT_MS = SLOW_SECONDS * 1000
-LATENCY_SAMPLE = 100
-"""Runs of each arm without which a P95 says nothing: half of the 1.5 times to be told from twice
-are noise with fewer."""
 NAMED = 5
 """Branches and mismatches that a sentence names."""
-
-
-class Outcome(Enum):
-    """What a gate, or all of them, come to."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """One gate's outcome, with its figures and in a sentence.
-
-    `eta` is in how many seconds it will be conclusive at the present rate, where that is known.
-    """
-
-    name: str
-    outcome: Outcome
-    said: str
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    eta: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,58 +39,32 @@ def judge(evidence: Evidence, plan: Plan) -> tuple[Gate, ...]:
         _mismatches(evidence),
         _comparisons(evidence, plan),
         _coverage(evidence),
-        _latency(evidence),
+        latency(evidence),
     )
 
 
-def verification(plan: Plan, verified: Iterable[Verified] | None) -> Gate:
-    """Whether every instance that is to be verified was: see `verification.py`."""
+def verification(plan: Plan, verified: Iterable[Verified]) -> Gate:
+    """Whether every instance that is to be verified was: see `verifying.py`."""
     if not plan.verify_urls:
         said = "nobody was named to be verified: see --verify-url"
         if plan.without_verification:
             said = "not verified, as the operator wanted"
-        outcome = _passed_if(plan.without_verification)
+        outcome = passed_if(plan.without_verification)
         return Gate(name="verification", outcome=outcome, said=said)
-    if verified is None:
-        said, outcome = "when all else has passed", Outcome.INCONCLUSIVE
-        return Gate(name="verification", outcome=outcome, said=said, eta=0.0)
     found = list(verified)
     return Gate(
         name="verification",
-        outcome=_worst(one.outcome for one in found),
+        outcome=worst(one.outcome for one in found),
         said="; ".join(f"{one.url}: {one.said}" for one in found),
         figures={one.url: one.facts for one in found},
     )
-
-
-def conclude(gates: Iterable[Gate]) -> Outcome:
-    """What gates come to together: one that failed fails all, all have to pass."""
-    return _worst(gate.outcome for gate in gates)
-
-
-def _worst(outcomes: Iterable[Outcome]) -> Outcome:
-    found = set(outcomes)
-    if Outcome.FAILED in found:
-        return Outcome.FAILED
-    return Outcome.PASSED if found == {Outcome.PASSED} else Outcome.INCONCLUSIVE
-
-
-def eta(gates: Iterable[Gate]) -> float | None:
-    """Seconds until all that is inconclusive may be over; None where nobody knows."""
-    waited_for = [gate.eta for gate in gates if gate.outcome is Outcome.INCONCLUSIVE]
-    known = [seconds for seconds in waited_for if seconds is not None]
-    return max(known, default=0.0) if len(known) == len(waited_for) else None
-
-
-def _passed_if(passes: bool) -> Outcome:
-    return Outcome.PASSED if passes else Outcome.INCONCLUSIVE
 
 
 def _bake(evidence: Evidence, plan: Plan) -> Gate:
     left = max(0.0, plan.bake - evidence.seconds)
     said = f"baked {span(evidence.seconds)} of {span(plan.bake)}"
     figures = {"seconds": round(evidence.seconds, 1), "needed": plan.bake}
-    return Gate(name="bake", outcome=_passed_if(left == 0), said=said, figures=figures, eta=left)
+    return Gate(name="bake", outcome=passed_if(left == 0), said=said, figures=figures, eta=left)
 
 
 def _workers(evidence: Evidence) -> Gate:
@@ -134,7 +77,7 @@ def _workers(evidence: Evidence) -> Gate:
     else:
         said = f"applied by all {len(evidence.workers)} workers"
     passes = bool(evidence.workers) and not behind
-    return Gate(name="workers", outcome=_passed_if(passes), said=said, figures=figures)
+    return Gate(name="workers", outcome=passed_if(passes), said=said, figures=figures)
 
 
 def _traffic(evidence: Evidence, plan: Plan) -> Gate:
@@ -163,6 +106,7 @@ def _traffic(evidence: Evidence, plan: Plan) -> Gate:
 def _guard(evidence: Evidence) -> Gate:
     """See guard.md, "Permission to advance"."""
     guard, counts = evidence.guard, evidence.domain.counts
+    on = [signal for signal in guard.on if not _is_excused(evidence, signal)]
     figures = {
         "points": guard.points,
         "needed": ADVANCE_POINTS,
@@ -172,18 +116,23 @@ def _guard(evidence: Evidence) -> Gate:
     }
     said = f"{counts['bad']} of the domain's {evidence.domain.judged} requests failed"
     said += f", {guard.points} of {ADVANCE_POINTS} points to advance"
-    if guard.on:
-        said += f"; {' and '.join(guard.on)}: the guard says {guard.verdict}"
-    verdict = Verdict(guard.verdict)
+    verdict = severest(Signal(signal) for signal in on)
+    if on:
+        said += f"; {' and '.join(on)}: the guard says {verdict.value}"
     if verdict is Verdict.ROLLBACK:
         return Gate(name="guard", outcome=Outcome.FAILED, said=said, figures=figures)
     return Gate(
         name="guard",
-        outcome=_passed_if(may_advance(counts["good"], counts["bad"], verdict)),
+        outcome=passed_if(may_advance(counts["good"], counts["bad"], verdict)),
         said=said,
         figures=figures,
-        eta=None if guard.on else _wait(evidence, guard.points, ADVANCE_POINTS),
+        eta=None if on else wait(evidence, guard.points, ADVANCE_POINTS),
     )
+
+
+def _is_excused(evidence: Evidence, signal: str) -> bool:
+    """Whether an operator has accepted what a signal of the guard tells."""
+    return signal == Signal.SLOWER.value and evidence.latency_excused is not None
 
 
 def _mismatches(evidence: Evidence) -> Gate:
@@ -219,64 +168,7 @@ def _coverage(evidence: Evidence) -> Gate:
     if excused:
         said += f"; excused: {_listed(sorted(excused))}"
     figures = {"taken": taken, "missing": list(missing), "excused": sorted(excused)}
-    return Gate(name="coverage", outcome=_passed_if(not missing), said=said, figures=figures)
-
-
-def _latency(evidence: Evidence) -> Gate:
-    """The P95 that was measured has to be within the limits; clearly beyond them fails."""
-    domain = evidence.domain.latency
-    legacy, source = _reference(evidence)
-    figures = {
-        "domain_p95_ms": domain.p95_ms,
-        "domain_runs": domain.count,
-        "legacy_p95_ms": legacy.p95_ms,
-        "legacy_runs": legacy.count,
-        "legacy_from": source,
-        "limit_ms": P95_LIMIT_MS,
-        "limit_ratio": LATE_RATIO,
-    }
-    said = f"P95 {_in_ms(domain)}, legacy's {_in_ms(legacy)} ({source})"
-    fewest = min(domain.count, legacy.count)
-    if _clearly_slow(domain, legacy):
-        outcome = Outcome.FAILED
-        said += f": over {P95_LIMIT_MS:g} ms, or {LATE_RATIO:g} times legacy's"
-    elif fewest < LATENCY_SAMPLE:
-        outcome = Outcome.INCONCLUSIVE
-        whose = "domain" if domain.count == fewest else "legacy"
-        said += f": {LATENCY_SAMPLE} runs of each are needed, {whose} has {fewest}"
-    elif _within(domain, legacy):
-        outcome = Outcome.PASSED
-    else:
-        outcome = Outcome.INCONCLUSIVE
-        said += f": perhaps over {P95_LIMIT_MS:g} ms, or {LATE_RATIO:g} times legacy's"
-    wait = _wait(evidence, fewest, LATENCY_SAMPLE) if fewest < LATENCY_SAMPLE else None
-    return Gate(name="latency", outcome=outcome, said=said, figures=figures, eta=wait)
-
-
-def _reference(evidence: Evidence) -> tuple[Latency, str]:
-    """Legacy's latency: of its own clients, else of the runs that answers were compared with."""
-    own, shadow = evidence.legacy.latency, evidence.legacy.shadow
-    if own.count >= LATENCY_SAMPLE or own.count >= shadow.count:
-        return own, "its own requests"
-    return shadow, "runs to compare with"
-
-
-def _within(domain: Latency, legacy: Latency) -> bool:
-    assert domain.p95_ms is not None
-    assert legacy.p95_ms is not None
-    return domain.p95_ms <= min(P95_LIMIT_MS, LATE_RATIO * legacy.p95_ms)
-
-
-def _clearly_slow(domain: Latency, legacy: Latency) -> bool:
-    """Whether no chance explains that the P95 is over a limit."""
-    low, high = domain.p95_low_ms, legacy.p95_high_ms
-    if low is None or domain.count < LATENCY_SAMPLE:
-        return False
-    return low > P95_LIMIT_MS or (high is not None and low > LATE_RATIO * high)
-
-
-def _in_ms(latency: Latency) -> str:
-    return "unknown" if latency.p95_ms is None else f"{latency.p95_ms:.3g} ms"
+    return Gate(name="coverage", outcome=passed_if(not missing), said=said, figures=figures)
 
 
 def _counted(
@@ -285,20 +177,11 @@ def _counted(
     """A gate that opens when enough was counted."""
     return Gate(
         name=name,
-        outcome=_passed_if(have >= need),
+        outcome=passed_if(have >= need),
         said=said,
         figures=figures,
-        eta=_wait(evidence, have, need),
+        eta=wait(evidence, have, need),
     )
-
-
-def _wait(evidence: Evidence, have: float, need: float) -> float | None:
-    """Seconds until there is as much as is needed, at the rate of the window."""
-    if have >= need:
-        return 0.0
-    if have <= 0 or evidence.seconds <= 0:
-        return None
-    return (need - have) * evidence.seconds / have
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -40,8 +40,11 @@ from detection_api.rollout.evidence import (
 )
 
 BRANCH = "branch"
-"""The kind of an accepted difference that excuses a branch of the contract; its path is the
-branch."""
+"""The kind of an accepted difference that excuses a branch of the contract from being exercised;
+its path is the branch."""
+LATENCY = "latency"
+"""The kind of one that excuses a domain which takes longer than legacy, as where legacy answers
+from memory; its path is `$`."""
 SAMPLES = 2
 """Samples of each mismatch that evidence holds."""
 EVENTS = 1000
@@ -114,6 +117,7 @@ def measure(gathered: Gathered, window: Window, contract: Iterable[str]) -> Evid
         branches=taken,
         branches_missing=tuple(branch for branch in untaken if branch not in excused),
         branches_excused=excused,
+        latency_excused=next((d.id for d in accepted if d.kind == LATENCY), None),
         accepted=accepted,
         guard=_guard(gathered, window, rows, arms[Arm.DOMAIN]),
         workers=tuple(_worker(worker, window) for worker in gathered.workers),

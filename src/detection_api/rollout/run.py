@@ -220,4 +220,4 @@ def latest(store: Store) -> Run | None:
 
 def evidence(facts: Any) -> Any:
     """Dataclasses, moments and all as JSON's types, for an event."""
-    return msgspec.to_builtins(facts)
+    return msgspec.json.decode(msgspec.json.encode(facts))

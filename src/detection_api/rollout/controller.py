@@ -1,0 +1,168 @@
+"""Raises endpoints stage by stage while the gates let them pass. Read `turn` first.
+
+Whatever is done is one statement that is its own record. A controller that is killed leaves nothing
+half done, and another one goes on from the events.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.store import (
+    DEFAULT,
+    Event,
+    EventKind,
+    StaleEpochError,
+    Store,
+)
+from detection_api.rollout import moves
+from detection_api.rollout.gates import Verified
+from detection_api.rollout.measure import gather
+from detection_api.rollout.moves import Move, Standing
+from detection_api.rollout.run import Completion, Plan, Run, evidence, load
+
+
+class Verify(Protocol):
+    """Verifies endpoints at every instance of the plan."""
+
+    def __call__(self, endpoints: Collection[str]) -> Mapping[str, Sequence[Verified]]:
+        """What came of each endpoint at each instance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a turn saw and did: the run after it, how its endpoints stood before, at the store's
+    time `at`. A run that `has_moved` is worth another turn at once."""
+
+    run: Run
+    at: datetime
+    standings: Sequence[Standing]
+    has_moved: bool
+
+
+class Controller:
+    """Goes on with the run whose START has the id `run`.
+
+    `contracts` are the branches of each endpoint's contract; `overrides` say what is pinned.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run: int,
+        *,
+        contracts: Mapping[str, Collection[str]],
+        overrides: Overrides,
+        verify: Verify,
+    ) -> None:
+        self._store = store
+        self._id = run
+        self._contracts = contracts
+        self._overrides = overrides
+        self._verify = verify
+
+    def turn(self) -> Turn:
+        """Look at every endpoint that is not through, and move those that are to be moved.
+
+        What others have changed meanwhile stays so, and is looked at in the next turn.
+        """
+        run = self._load()
+        gathered = gather(self._store, moves.since(run))
+        standings = [
+            moves.stand(
+                run,
+                gathered,
+                progress,
+                self._contracts[progress.endpoint],
+                self._overrides.pinned_percent(progress.endpoint),
+            )
+            for progress in run.open
+        ]
+        ready = moves.ready(standings)
+        verified = self._verify(ready) if ready and run.plan.verify_urls else {}
+        standings = [moves.with_verification(run, each, verified) for each in standings]
+        has_moved = self._move(run, standings)
+        return Turn(
+            run=self._load() if has_moved else run,
+            at=gathered.at,
+            standings=standings,
+            has_moved=has_moved,
+        )
+
+    def _load(self) -> Run:
+        run = load(self._store, self._id)
+        assert run is not None, "events are never removed"
+        return run
+
+    def _move(self, run: Run, standings: Sequence[Standing]) -> bool:
+        """Do what is to be done; whether anything was. At last the run ends."""
+        if run.end is not None:
+            return False
+        if not run.open:
+            _finish(self._store, run)
+            return True
+        due = [(each, move) for each in standings if (move := moves.decide(run, each))]
+        for standing, move in due:
+            self._carry_out(run, standing, move)
+        return bool(due)
+
+    def _carry_out(self, run: Run, standing: Standing, move: Move) -> None:
+        if move.percent is None:
+            event = Event(
+                endpoint=standing.progress.endpoint,
+                kind=move.kind,
+                by=run.by,
+                reason=move.reason,
+                epoch=standing.state.epoch,
+                evidence=move.facts,
+                run=run.id,
+            )
+            self._store.append(event)
+            return
+        state = replace(standing.state, percent=move.percent, by=run.by, reason=move.reason)
+        with suppress(StaleEpochError):
+            self._store.write(state, move.kind, move.facts, run=run.id)
+
+
+def begin(store: Store, plan: Plan, *, by: str, reason: str) -> Run:
+    """Write down that a run begins."""
+    start = Event(
+        endpoint=DEFAULT, kind=EventKind.START, by=by, reason=reason, evidence=evidence(plan)
+    )
+    return Run.begun(store.append(start))
+
+
+def abandon(store: Store, run: Run, *, by: str, reason: str) -> None:
+    """End a run where it is; every endpoint stays as it stands."""
+    outcomes = moves.outcomes(run, store.read().states)
+    _end(store, run, Completion.ABANDONED, outcomes, by=by, reason=reason)
+
+
+def _finish(store: Store, run: Run) -> None:
+    """End a run that is through with every endpoint."""
+    outcomes = moves.outcomes(run, store.read().states)
+    completion = moves.completion(run, outcomes)
+    _end(store, run, completion, outcomes, by=run.by, reason=completion.value)
+
+
+def _end(
+    store: Store,
+    run: Run,
+    completion: Completion,
+    outcomes: Mapping[str, Any],
+    *,
+    by: str,
+    reason: str,
+) -> None:
+    event = Event(
+        endpoint=DEFAULT,
+        kind=EventKind.END,
+        by=by,
+        reason=reason,
+        evidence={"completion": completion.value, "outcomes": outcomes},
+        run=run.id,
+    )
+    store.append(event)
