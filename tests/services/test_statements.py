@@ -30,6 +30,8 @@ PARAMETERS: dict[str, Any] = {
     "last_id": 9,
     **dict.fromkeys(("start", "start_time"), NOW - timedelta(days=1)),
     **dict.fromkeys(("end", "end_time"), NOW),
+    "first": NOW.date() - timedelta(days=1),
+    "last": NOW.date(),
 }
 CALLS: dict[str, dict[str, Any]] = {
     "detection_records": {
@@ -131,8 +133,7 @@ def of(filtered: FilteredQuery, *filters: str) -> Query:
 
 
 INDEXED = [
-    (records.RECORDS, ["camera_id", "timestamp"]),
-    (records.RECORDS_AFTER, ["camera_id", "timestamp"]),
+    *((query, ["camera_id"]) for query in records.RECORDS.values()),
     (records.VIOLATION, ["id"]),
     (of(EVENTS), ["timestamp"]),
     (of(EVENTS, "camera_id"), ["camera_id", "timestamp"]),
@@ -140,8 +141,8 @@ INDEXED = [
     (of(EVENTS, "event_type", "camera_id"), ["timestamp"]),
     (of(HISTORY), ["timestamp"]),
     (of(HISTORY, "camera_id"), ["timestamp"]),
-    (of(DAILY), ["hour"]),
-    (of(DAILY, "camera_id"), ["hour", "camera_id"]),
+    (of(DAILY), ["day"]),
+    (of(DAILY, "camera_id"), ["day", "camera_id"]),
 ]
 
 
@@ -153,12 +154,22 @@ def test_rows_are_found_through_an_index(pool: Pool, query: Query, columns: list
     for condition in conditions:
         assert all(column in condition for column in columns)
     scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
-    assert scanned <= {"events_default", "detection_records_default"}
+    assert scanned <= {"events_default", "detection_records_default", "record_totals"}
+
+
+RECORDS_OF_WINDOW = [query for given, query in records.RECORDS.items() if given]
+
+
+@pytest.mark.parametrize("query", RECORDS_OF_WINDOW, ids=lambda query: query.name)
+def test_records_and_counts_of_a_window_are_found_by_their_time(pool: Pool, query: Query) -> None:
+    nodes = [node for node in generic_plan(pool, query) if "Index Cond" in node]
+    for node in nodes:
+        of_totals = node.get("Relation Name") == "record_totals"
+        assert of_totals or any(column in node["Index Cond"] for column in ("timestamp", "hour"))
 
 
 WINDOWED = [
-    records.RECORDS,
-    records.RECORDS_AFTER,
+    *RECORDS_OF_WINDOW,
     *EVENTS.queries.values(),
     *HISTORY.queries.values(),
 ]
@@ -176,7 +187,7 @@ def test_months_outside_the_window_are_not_read(pool: Pool, query: Query) -> Non
 def test_a_page_deep_down_reads_no_more_rows_than_it_has(pool: Pool) -> None:
     deep = {"last_moment": NOW - timedelta(days=60), "start_time": None, "end_time": None}
     values = {**PARAMETERS, **deep, "offset": 0}
-    query = records.RECORDS_AFTER
+    query = records.RECORDS[frozenset({"cursor"})]
     with pool.connection() as connection:
         cursor = connection.cursor()
         cursor.execute(query.prepare)

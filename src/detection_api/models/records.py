@@ -35,6 +35,25 @@ class DetectionRecord(Base):
     )
 
 
+class HourlyRecordCount(Base):
+    """How many records one camera has in the hour that starts at `hour`; kept by triggers."""
+
+    __tablename__ = "hourly_record_counts"
+
+    camera_id: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class RecordTotal(Base):
+    """How many records one camera has in all; triggers keep it to the hours."""
+
+    __tablename__ = "record_totals"
+
+    camera_id: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
 class ViolationEvent(Base):
     """A violation of the hygiene rules and what became of it.
 

@@ -1,6 +1,6 @@
 """Events of the event log, and their hourly counts."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Identity, Index
@@ -44,6 +44,17 @@ class HourlyEventCount(Base):
     __tablename__ = "hourly_event_counts"
 
     hour: Mapped[datetime] = mapped_column(primary_key=True)
+    camera_id: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class DailyEventCount(Base):
+    """How many events of one type one camera had on a UTC day; triggers keep it to the hours."""
+
+    __tablename__ = "daily_event_counts"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
     camera_id: Mapped[str] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(primary_key=True)
     count: Mapped[int]

@@ -1,12 +1,19 @@
 """Statements with optional filters."""
 
-from itertools import combinations
+from collections.abc import Iterable, Iterator
+from itertools import chain, combinations
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select
 
 from detection_api.extensions import reader
 from detection_api.reader import Query
+
+
+def subsets(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Every selection of `names`, the empty one first; each in the order of `names`."""
+    every = tuple(names)
+    return chain.from_iterable(combinations(every, size) for size in range(len(every) + 1))
 
 
 class FilteredQuery:
@@ -25,8 +32,7 @@ class FilteredQuery:
                 "_".join((name, *present)),
                 statement.where(*(filters[parameter] for parameter in present)),
             )
-            for size in range(len(filters) + 1)
-            for present in combinations(filters, size)
+            for present in subsets(filters)
         }
 
     def rows(self, filters: dict[str, Any], **parameters: Any) -> list[dict[str, Any]]:

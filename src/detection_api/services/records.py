@@ -1,49 +1,42 @@
 """Detection records and violations."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    DateTime,
-    Text,
-    bindparam,
-    func,
-    literal_column,
-    select,
-    true,
-    tuple_,
-)
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Text, bindparam, select, true, tuple_
 
 from detection_api.cursor import Position
 from detection_api.errors import NotFoundError
 from detection_api.extensions import reader
 from detection_api.models.records import DetectionRecord, ViolationEvent
 from detection_api.reader import Query
+from detection_api.services.filtered import subsets
+from detection_api.services.totals import total
 
 _record = DetectionRecord.__table__.c
 _violation = ViolationEvent.__table__.c
 _moment = DateTime(timezone=True)
 
-_matching = (
-    _record.camera_id == bindparam("camera_id", type_=Text),
-    _record.timestamp.between(
-        func.coalesce(bindparam("start_time", type_=_moment), literal_column("'-infinity'")),
-        func.coalesce(bindparam("end_time", type_=_moment), literal_column("'infinity'")),
-    ),
-)
 _last_moment = bindparam("last_moment", type_=_moment)
 _last_id = bindparam("last_id", type_=BigInteger)
-_after = (
-    tuple_(_record.timestamp, _record.id) < tuple_(_last_moment, _last_id),
-    _record.timestamp <= _last_moment,  # a row comparison alone prunes no partition
-)
-_counted = select(func.count().label("total")).where(*_matching).subquery("counted")
+_CONDITIONS: Mapping[str, tuple[ColumnElement[bool], ...]] = {
+    "start_time": (_record.timestamp >= bindparam("start_time", type_=_moment),),
+    "end_time": (_record.timestamp <= bindparam("end_time", type_=_moment),),
+    "cursor": (
+        tuple_(_record.timestamp, _record.id) < tuple_(_last_moment, _last_id),
+        _record.timestamp <= _last_moment,  # a row comparison alone prunes no partition
+    ),
+}
+"""What each parameter that may be absent asks of a record."""
 
 
-def _page_query(name: str, *conditions: ColumnElement[bool]) -> Query:
+def _page_query(*given: str) -> Query:
     """A page and, in every row, the total; an empty page is one row of nulls with the total."""
+    counted = select(
+        total(has_start="start_time" in given, has_end="end_time" in given).label("total")
+    ).subquery("counted")
     page = (
         select(
             _record.id,
@@ -57,23 +50,28 @@ def _page_query(name: str, *conditions: ColumnElement[bool]) -> Query:
             _record.fps,
             _record.processing_time,
         )
-        .where(*_matching, *conditions)
+        .where(_record.camera_id == bindparam("camera_id", type_=Text))
+        .where(*chain.from_iterable(_CONDITIONS[name] for name in given))
         .order_by(_record.timestamp.desc(), _record.id.desc())
         .limit(bindparam("limit", type_=BigInteger))
         .offset(bindparam("offset", type_=BigInteger))
         .subquery("page")
     )
     return Query(
-        name,
-        select(page, _counted.c.total)
-        .select_from(_counted.outerjoin(page, true()))
+        "_".join(("detection_records", *given)),
+        select(page, counted.c.total)
+        .select_from(counted.outerjoin(page, true()))
         .order_by(page.c.timestamp.desc(), page.c.id.desc()),
     )
 
 
-RECORDS = _page_query("detection_records")
-RECORDS_AFTER = _page_query("detection_records_after", *_after)
-"""The same from a position on: whatever its depth, its first row is one descent of the index."""
+RECORDS: Mapping[frozenset[str], Query] = {
+    frozenset(given): _page_query(*given) for given in subsets(_CONDITIONS)
+}
+"""By the parameters that are given; each is planned for what it really asks.
+
+From a cursor on a page's first row is one descent of the index, whatever its depth.
+"""
 
 VIOLATION = Query(
     "violation",
@@ -110,8 +108,9 @@ def detection_records(
     The page begins `offset` records after `cursor`, or after the beginning. Raises what
     `Reader.rows` raises.
     """
+    optional = {"start_time": start_time, "end_time": end_time, "cursor": cursor}
     rows = reader.rows(
-        RECORDS_AFTER if cursor else RECORDS,
+        RECORDS[frozenset(name for name, value in optional.items() if value is not None)],
         camera_id=camera_id,
         limit=limit,
         offset=offset,

@@ -1,39 +1,24 @@
 """Statistics over events: counts of each day, and the events themselves."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Date,
-    DateTime,
-    Text,
-    bindparam,
-    cast,
-    func,
-    literal_column,
-    select,
-)
+from sqlalchemy import BigInteger, Date, DateTime, Text, bindparam, cast, func, select
 
-from detection_api.models.statistics import Event, HourlyEventCount
+from detection_api.models.statistics import DailyEventCount, Event
 from detection_api.services.filtered import FilteredQuery
 
 _event = Event.__table__.c
-_hourly = HourlyEventCount.__table__.c
-_day = cast(func.timezone(literal_column("'UTC'"), _hourly.hour), Date)
+_daily = DailyEventCount.__table__.c
 _start = bindparam("start", type_=DateTime(timezone=True))
 _end = bindparam("end", type_=DateTime(timezone=True))
 
 DAILY = FilteredQuery(
     "statistics_daily",
-    select(
-        _day.label("date"),
-        _hourly.type,
-        cast(func.sum(_hourly.count), BigInteger).label("count"),
-    )
-    .where(_hourly.hour >= _start, _hourly.hour < _end)
-    .group_by(_day, _hourly.type),
-    camera_id=_hourly.camera_id == bindparam("camera_id", type_=Text),
+    select(_daily.day, _daily.type, cast(func.sum(_daily.count), BigInteger).label("count"))
+    .where(_daily.day.between(bindparam("first", type_=Date), bindparam("last", type_=Date)))
+    .group_by(_daily.day, _daily.type),
+    camera_id=_daily.camera_id == bindparam("camera_id", type_=Text),
 )
 
 _newest_first = (_event.timestamp.desc(), _event.id.desc())
@@ -81,14 +66,10 @@ def daily(*, days: int, today: date, camera_id: str | None) -> list[dict[str, An
     Raises what `Reader.rows` raises.
     """
     dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
-    rows = DAILY.rows(
-        {"camera_id": camera_id},
-        start=_midnight(dates[0]),
-        end=_midnight(today + timedelta(days=1)),
-    )
+    rows = DAILY.rows({"camera_id": camera_id}, first=dates[0], last=today)
     counts: dict[date, dict[str, int]] = {day: {} for day in dates}
     for row in sorted(rows, key=lambda row: row["type"]):
-        counts[row["date"]][row["type"]] = row["count"]
+        counts[row["day"]][row["type"]] = row["count"]
     return [
         {"date": day, "total_events": sum(by_type.values()), "counts_by_type": by_type}
         for day, by_type in counts.items()
@@ -124,7 +105,3 @@ def history(*, since: datetime, limit: int, camera_id: str | None) -> list[dict[
     Raises what `Reader.rows` raises.
     """
     return HISTORY.rows({"camera_id": camera_id}, start=since, limit=limit)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
