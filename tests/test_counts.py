@@ -168,7 +168,7 @@ def test_what_is_there_already_is_counted_by_the_migration(
     url = new_database("counted_later")
     upgrade(url)
     with migrating_app(url).app_context():
-        flask_migrate.downgrade(revision="0005")
+        flask_migrate.downgrade(revision="0006")
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         moments = [NOW, NOW + HOUR, NOW + 20 * HOUR]

@@ -1,7 +1,8 @@
-"""Runs the services' statements: compiled once, prepared once a connection, rows as dicts."""
+"""Runs the services' statements: compiled once, prepared once a connection."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import starmap
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -24,15 +25,24 @@ class Reads(Protocol):
         """What `work` makes of a connection."""
 
 
+class Row(msgspec.Struct, gc=False):
+    """One row; a column is an attribute, and an item too, as legacy's dicts have it."""
+
+    def __getitem__(self, column: str) -> Any:
+        return getattr(self, column)
+
+
 class Query:
     """A SQLAlchemy Core statement compiled at import, under a name of its own.
 
     Its bind parameters, which must carry their types, become the parameters of `Reader.rows`.
+    Its columns must have names that Python can take for attributes.
     """
 
     def __init__(self, name: str, statement: Select[*tuple[Any, ...]]) -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.name = name
+        self.row = msgspec.defstruct(name, statement.selected_columns.keys(), bases=(Row,))
         self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())
         self.constants: Mapping[str, Any] = {
             parameter: compiled.params[parameter]
@@ -53,8 +63,8 @@ class Reader:
 
     pool: Reads
 
-    def rows(self, query: Query, **parameters: Any) -> list[dict[str, Any]]:
-        """Every row of `query`, as dicts in the order of its columns.
+    def rows(self, query: Query, **parameters: Any) -> list[Any]:
+        """Every row of `query`, each a `Row` with its columns.
 
         Raises KeyError for a parameter that is not given, DeadlineExceededError when the pool's
         deadline passes, and psycopg2's errors.
@@ -64,18 +74,20 @@ class Reader:
         return self.pool.read(partial(_rows, query, values))
 
 
-def _rows(query: Query, values: Sequence[Any], connection: Connection) -> list[dict[str, Any]]:
+def _rows(query: Query, values: Sequence[Any], connection: Connection) -> list[Any]:
+    """What a statement finds over one connection, which remembers what is prepared on it."""
     cursor = connection.cursor()
     if query.name not in connection.prepared:
         cursor.execute(query.prepare)
         connection.prepared.add(query.name)
     cursor.execute(query.execute, values)
-    assert cursor.description is not None
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return list(starmap(query.row, cursor.fetchall()))
 
 
 def decode_json_exactly() -> None:
-    """Have psycopg2 decode JSON columns as this application encodes them."""
-    register_default_json(loads=msgspec.json.decode, globally=True)
+    """Have psycopg2 keep `json` columns as they were written, and decode `jsonb` ones.
+
+    What was written goes into answers as it is; what is in a `jsonb` column, services can read.
+    """
+    register_default_json(loads=msgspec.Raw, globally=True)
     register_default_jsonb(loads=msgspec.json.decode, globally=True)

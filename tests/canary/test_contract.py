@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema, fields, post_dump, validate
+from msgspec import Raw, Struct
 
 from detection_api.canary.contract import Answer, Contract, ContractViolationError
 from detection_api.canary.wire_types import UnderivableError, derive
@@ -80,6 +81,40 @@ def test_a_field_that_may_be_missing_is_sent_when_it_is_there() -> None:
     assert [item.get("note") for item in json.loads(body)] == [None, "seen"]
 
 
+class Row(Struct):
+    """As a database hands it out."""
+
+    x: float
+    extra: int = 0
+
+
+def test_objects_are_asked_for_the_fields_of_the_schema() -> None:
+    assert Contract(Box(many=True)).encode([Row(1.5), {"x": 2.5}]) == b'[{"x":1.5},{"x":2.5}]'
+    with pytest.raises(ContractViolationError, match="Missing data"):
+        Contract(Item).encode(Row(1.5))
+
+
+def test_free_form_json_that_is_encoded_already_is_sent_as_it_is() -> None:
+    written = b'{"bbox": [1, 2.50],  "who": null}'
+    item = {**ITEM, "evidence": Raw(written)}
+    contract = Contract(Item)
+    assert written in contract.encode(item)
+    assert contract.wire(item) == {**WIRE, "evidence": {"bbox": [1, 2.5], "who": None}}
+
+
+def test_a_free_form_object_may_be_null_where_the_schema_says_so() -> None:
+    contract = Contract(Schema.from_dict({"any": fields.Dict(required=True, allow_none=True)}))
+    bodies = [contract.encode({"any": value}) for value in (None, {}, Raw(b"{}"))]
+    assert bodies == [b'{"any":null}', b'{"any":{}}', b'{"any":{}}']
+
+
+def test_raw_fields_take_any_json_but_nothing_else() -> None:
+    contract = Contract(Schema.from_dict({"any": fields.Raw(required=True)}))
+    assert contract.encode({"any": Raw(b"[1]")}) == b'{"any":[1]}'
+    with pytest.raises(ContractViolationError, match="malformed"):
+        contract.encode({"any": Raw(b"nonsense")})
+
+
 VIOLATIONS: list[tuple[str, dict[str, Any], str]] = [
     ("missing field", without("score"), "Missing data for required field."),
     ("extra field", {**ITEM, "extra": 1}, "Unknown field."),
@@ -102,6 +137,13 @@ VIOLATIONS: list[tuple[str, dict[str, Any], str]] = [
     ("nested", {**ITEM, "box": {"x": None}}, "Field may not be null."),
     ("in a mapping", {**ITEM, "counts": {"A": 1.5}}, "Not a valid integer."),
     ("in a list", {**ITEM, "tags": [1]}, "Not a valid string."),
+    ("null for free-form object", {**ITEM, "evidence": None}, "Field may not be null."),
+    ("array for free-form object", {**ITEM, "evidence": []}, "Not a valid mapping type."),
+    ("number for a free-form key", {**ITEM, "evidence": {1: 2}}, "Not a valid string."),
+    ("encoded array for object", {**ITEM, "evidence": Raw(b"[]")}, "Not a valid mapping type."),
+    ("encoded null for object", {**ITEM, "evidence": Raw(b"null")}, "Field may not be null."),
+    ("encoded, but no JSON", {**ITEM, "evidence": Raw(b'{"a":NaN}')}, "malformed"),
+    ("encoded, but cut short", {**ITEM, "evidence": Raw(b'{"a":1')}, "truncated"),
     ("unencodable text", {**ITEM, "name": "\ud800"}, "surrogates"),
     ("unencodable value", {**ITEM, "evidence": {"a": object()}}, "unsupported"),
 ]

@@ -1,7 +1,9 @@
 """The shape that a marshmallow schema promises, checked and encoded in one pass.
 
 Converting an answer to the msgspec types derived from the schema (`wire_types.py`) checks
-every field strictly, and the result is encoded straight to JSON. A schema with anything that
+every field strictly, and the result is encoded straight to JSON. An object that is no dict is asked
+for the schema's fields as attributes; what else it has is not sent. Free-form JSON may be given as
+`msgspec.Raw`, encoded already. A schema with anything that
 has no exact counterpart among those types is served by marshmallow itself: slower, and forgiving
 where its `dump` is (it converts what it can and drops unknown keys), but what is sent keeps the
 contract all the same.
@@ -10,6 +12,7 @@ contract all the same.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -51,7 +54,7 @@ class Contract:
             self._wire: Callable[[Any], Any] = self.schema.dump
         else:
             self._convert = self._encode_by_msgspec
-            self._wire = msgspec.to_builtins
+            self._wire = _builtins
 
     def encode(self, value: Any) -> bytes:
         """`value` as JSON; raises ContractViolationError where it is not what was promised."""
@@ -76,7 +79,8 @@ class Contract:
 
     def _encode_by_msgspec(self, value: Any) -> bytes:
         try:
-            return msgspec.json.encode(msgspec.convert(value, self._wire_type))
+            wire = msgspec.convert(value, self._wire_type, from_attributes=True)
+            return msgspec.json.encode(wire)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ContractViolationError(self._explain(value, error), value) from error
 
@@ -95,7 +99,11 @@ class Contract:
     def _explain(self, value: Any, error: Exception) -> Any:
         """Marshmallow's words for what is wrong; msgspec's where marshmallow is content."""
         try:
-            messages = self.schema.validate(msgspec.to_builtins(value))
+            messages = self.schema.validate(_builtins(value))
         except (TypeError, ValueError, OverflowError, RecursionError):
             messages = None
         return messages or [str(error)]
+
+
+_builtins = partial(msgspec.to_builtins, enc_hook=msgspec.json.decode)
+"""`value` in JSON's types; what is JSON already (`msgspec.Raw`) is decoded."""

@@ -8,6 +8,7 @@ derived; anything else raises UnderivableError.
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,6 +19,10 @@ _Field = fields.Field[Any]
 
 _FLOAT_MAX = 1.7976931348623157e308
 _MOMENT = Annotated[datetime, Meta(tz=True)]
+
+_OBJECT = dict[str, Any]
+_decode_json = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _SCALARS: Mapping[type[_Field], Any] = {
     fields.String: str,
@@ -101,6 +106,8 @@ def _is_reformatted(field: _Field) -> bool:
 def _mapping(field: fields.Dict, above: tuple[type[Schema], ...]) -> Any:
     if field.key_field is not None and type(field.key_field) is not fields.String:
         raise UnderivableError(f"{field.name} has keys that are not text")
+    if _is_free_object(field):
+        return Any  # and `_require_object` checks it: msgspec has no union with its Raw
     value = _nullable_type(field.value_field, above) if field.value_field else Any
     return dict[str, value]  # type: ignore[valid-type]
 
@@ -125,25 +132,53 @@ def _range(validator: validate.Range) -> Meta:
 
 
 def _checks(members: Mapping[str, _Field]) -> dict[str, Callable[[Any], None]]:
-    """What msgspec cannot check by type: that moments are in UTC, and free-form JSON finite."""
-    moments = [name for name, field in members.items() if _is_moment(field)]
-    free = [name for name, field in members.items() if _is_free_form(field)]
+    """What msgspec cannot check by type: that moments are in UTC, and free-form JSON is JSON."""
+    checks = [(attrgetter(name), found) for name, f in members.items() if (found := _check(f))]
 
     def check(struct: Any) -> None:
-        for name in moments:
-            moment = getattr(struct, name)
-            if isinstance(moment, datetime) and moment.tzinfo is not UTC:
-                raise ValueError(f"`{name}` is not in UTC")
-        for name in free:
-            _require_finite(getattr(struct, name))
+        for value_of, require in checks:
+            require(value_of(struct))
 
-    return {"__post_init__": check} if moments or free else {}
+    return {"__post_init__": check} if checks else {}
 
 
-def _is_free_form(field: _Field) -> bool:
-    return isinstance(field, fields.Raw) or (
-        isinstance(field, fields.Dict) and field.value_field is None
-    )
+def _check(field: _Field) -> Callable[[Any], None] | None:
+    if _is_moment(field):
+        return _require_utc
+    if _is_free_object(field):
+        return _require_object_or_null if field.allow_none else _require_object
+    return _require_json if isinstance(field, fields.Raw) else None
+
+
+def _is_free_object(field: _Field) -> bool:
+    return type(field) is fields.Dict and field.value_field is None and not field.validators
+
+
+def _require_utc(moment: Any) -> None:
+    if getattr(moment, "tzinfo", UTC) is not UTC:
+        raise ValueError(f"{moment} is not in UTC")
+
+
+def _require_object_or_null(value: Any) -> None:
+    if value is not None:
+        _require_object(value)
+
+
+def _require_object(value: Any) -> None:
+    if isinstance(value, dict):
+        msgspec.convert(value, _OBJECT)
+        _require_finite(value)
+    elif isinstance(value, msgspec.Raw):
+        _decode_object(value)
+    elif value is not msgspec.UNSET:
+        raise ValueError(f"expected an object, got {type(value).__name__}")
+
+
+def _require_json(value: Any) -> None:
+    if isinstance(value, msgspec.Raw):
+        _decode_json(value)
+    else:
+        _require_finite(value)
 
 
 def _require_finite(value: Any) -> None:

@@ -60,7 +60,7 @@ _NO_STATISTICS: dict[str, Any] = {
 }
 
 
-def cameras(*, active_only: bool) -> dict[str, list[dict[str, Any]]]:
+def cameras(*, active_only: bool) -> dict[str, list[Any]]:
     """Cameras in their configured order; raises what `Reader.rows` raises."""
     return {"cameras": reader.rows(ACTIVE_CAMERAS if active_only else CAMERAS)}
 

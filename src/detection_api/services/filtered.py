@@ -35,7 +35,7 @@ class FilteredQuery:
             for present in subsets(filters)
         }
 
-    def rows(self, filters: dict[str, Any], **parameters: Any) -> list[dict[str, Any]]:
+    def rows(self, filters: dict[str, Any], **parameters: Any) -> list[Any]:
         """The rows that match every one of `filters` that is not None; see `Reader.rows`."""
         present = {name: value for name, value in filters.items() if value is not None}
         return reader.rows(self.queries[frozenset(present)], **parameters, **present)

@@ -118,17 +118,16 @@ def detection_records(
         end_time=end_time,
         **({"last_moment": cursor.timestamp, "last_id": cursor.id} if cursor else {}),
     )
-    totals = [row.pop("total") for row in rows]
     return {
-        "records": [] if rows[0]["id"] is None else rows,
-        "total": totals[0],
+        "records": [] if rows[0].id is None else rows,
+        "total": rows[0].total,
         "camera_id": camera_id,
         "limit": limit,
         "offset": offset,
     }
 
 
-def violation(*, violation_id: int) -> dict[str, Any]:
+def violation(*, violation_id: int) -> Any:
     """The violation with that id.
 
     Raises NotFoundError when there is none, and what `Reader.rows` raises.

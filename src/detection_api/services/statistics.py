@@ -1,6 +1,7 @@
 """Statistics over events: counts of each day, and the events themselves."""
 
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, Date, DateTime, Text, bindparam, cast, func, select
@@ -68,8 +69,8 @@ def daily(*, days: int, today: date, camera_id: str | None) -> list[dict[str, An
     dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
     rows = DAILY.rows({"camera_id": camera_id}, first=dates[0], last=today)
     counts: dict[date, dict[str, int]] = {day: {} for day in dates}
-    for row in sorted(rows, key=lambda row: row["type"]):
-        counts[row["day"]][row["type"]] = row["count"]
+    for row in sorted(rows, key=attrgetter("type")):
+        counts[row.day][row.type] = row.count
     return [
         {"date": day, "total_events": sum(by_type.values()), "counts_by_type": by_type}
         for day, by_type in counts.items()
@@ -95,11 +96,11 @@ def events(
         limit=limit,
     )
     for row in rows:
-        row["id"] = f"{row['id']}_{row['track_id']}"
+        row.id = f"{row.id}_{row.track_id}"
     return {"events": rows, "total": len(rows)}
 
 
-def history(*, since: datetime, limit: int, camera_id: str | None) -> list[dict[str, Any]]:
+def history(*, since: datetime, limit: int, camera_id: str | None) -> list[Any]:
     """Events from `since` on, inclusive, newest first.
 
     Raises what `Reader.rows` raises.
