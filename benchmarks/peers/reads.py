@@ -1,6 +1,6 @@
 """What both peers ask the database: rows, and what is made of them before they are encoded."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchmarks.peers import sql
@@ -50,12 +50,7 @@ async def daily(database: Database, days: int, camera_id: str | None) -> list[di
     today = datetime.now(UTC).date()
     first = today - timedelta(days=days - 1)
     filters = {} if camera_id is None else {"camera_id": camera_id}
-    rows = await database.rows(
-        sql.daily(*filters),
-        datetime.combine(first, time.min, UTC),
-        datetime.combine(today + timedelta(days=1), time.min, UTC),
-        *filters.values(),
-    )
+    rows = await database.rows(sql.daily(*filters), first, today, *filters.values())
     counts: dict[Any, dict[str, int]] = {first + timedelta(days=n): {} for n in range(days)}
     for day, kind, count in rows:
         counts[day][kind] = count

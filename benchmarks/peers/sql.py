@@ -11,8 +11,9 @@ WITH page AS (
     ORDER BY timestamp DESC, id DESC
     LIMIT $2 OFFSET $3
 )
-SELECT page.*, counted.total
-FROM (SELECT count(*) AS total FROM detection_records WHERE camera_id = $1) AS counted
+SELECT page.*, coalesce(totals.count, 0) AS total
+FROM (SELECT $1::text AS camera_id) AS asked
+LEFT JOIN record_totals AS totals USING (camera_id)
 LEFT JOIN page ON true
 ORDER BY page.timestamp DESC, page.id DESC
 """
@@ -56,9 +57,9 @@ WHERE cameras.id = $1
 """
 
 _DAILY = """
-SELECT (hour AT TIME ZONE 'UTC')::date AS date, type, sum(count)::bigint AS count
-FROM hourly_event_counts
-WHERE hour >= $1 AND hour < $2 {filters}
+SELECT day AS date, type, sum(count)::bigint AS count
+FROM daily_event_counts
+WHERE day >= $1 AND day <= $2 {filters}
 GROUP BY 1, 2
 ORDER BY 2
 """

@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import psycopg2
 import pytest
 from psycopg2 import extensions
@@ -13,7 +14,7 @@ from detection_api import partitions
 from detection_api.errors import NotFoundError
 from detection_api.extensions import reader
 from detection_api.postgres import READ_ONLY, Pool, bound_waits
-from detection_api.reader import Query
+from detection_api.reader import Query, decode_json_exactly
 from detection_api.services import records
 from detection_api.services.filtered import FilteredQuery
 from detection_api.services.statistics import DAILY, EVENTS, HISTORY
@@ -103,6 +104,7 @@ def filled(new_database: Callable[[str], str]) -> str:
 @pytest.fixture
 def pool(filled: str) -> Iterator[Pool]:
     bound_waits()
+    decode_json_exactly()
     pool = Pool(filled, size=1, deadline=5, name="plans", settings=READ_ONLY)
     yield pool
     pool.dispose()
@@ -119,7 +121,7 @@ def generic_plan(pool: Pool, query: Query) -> list[dict[str, Any]]:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {query.execute}", values)
         row = cursor.fetchone()
     assert row is not None
-    return list(_nodes(row[0][0]["Plan"]))
+    return list(_nodes(msgspec.json.decode(row[0])[0]["Plan"]))
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -195,7 +197,11 @@ def test_a_page_deep_down_reads_no_more_rows_than_it_has(pool: Pool) -> None:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query.execute}", given)
         row = cursor.fetchone()
     assert row is not None
-    (limited,) = (node for node in _nodes(row[0][0]["Plan"]) if node["Node Type"] == "Limit")
+    (limited,) = (
+        node
+        for node in _nodes(msgspec.json.decode(row[0])[0]["Plan"])
+        if node["Node Type"] == "Limit"
+    )
     scans = [node for node in _nodes(limited) if "Scan" in node["Node Type"]]
     read = sum(
         scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)
