@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ EXCERPT = 100
 SHOWN = 5
 """So many malformed lines of a chunk are kept to be shown; the rest are counted."""
 
+_NOTHING, _HOUR = timedelta(0), timedelta(hours=1)
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -62,10 +63,13 @@ class Parsed:
 
     def hourly_counts(self) -> Counter[tuple[datetime, str, str]]:
         """How many events there are by hour, camera id and type."""
-        return Counter(
-            (e.timestamp.replace(minute=0, second=0, microsecond=0), e.camera_id, e.type)
-            for e in self.events
-        )
+        counts: Counter[tuple[datetime, str, str]] = Counter()
+        hour = datetime.min.replace(tzinfo=UTC)
+        for event in self.events:
+            if not _NOTHING <= event.timestamp - hour < _HOUR:  # which a log, in order, seldom is
+                hour = event.timestamp.replace(minute=0, second=0, microsecond=0)
+            counts[hour, event.camera_id, event.type] += 1
+        return counts
 
     def months(self) -> set[date]:
         """The months that have events."""

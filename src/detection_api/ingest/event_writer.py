@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from psycopg2 import errors, extensions
@@ -96,19 +97,21 @@ def copy_row(event: Event) -> bytes:
     return b"%b\t%r\t%b\t%b\t%b\t%r\t%b\t%b\n" % (
         event.timestamp.isoformat().encode(),
         event.ts,
-        _escape(event.type.encode()),
-        _escape(event.camera_id.encode()),
+        _text(event.type),
+        _text(event.camera_id),
         rb"\N" if event.track_id is None else b"%d" % event.track_id,
         event.confidence,
-        rb"\N" if event.region is None else _escape(event.region.encode()),
-        _escape(event.evidence),
+        rb"\N" if event.region is None else _text(event.region),
+        event.evidence.replace(b"\\", rb"\\"),  # JSON has no other character to escape
     )
 
 
-def _escape(text: bytes) -> bytes:
-    for raw, escaped in _ESCAPES:
-        text = text.replace(raw, escaped)
-    return text
+@lru_cache(maxsize=4096)  # types, cameras and regions are few
+def _text(text: str) -> bytes:
+    escaped = text.encode()
+    for raw, escape in _ESCAPES:
+        escaped = escaped.replace(raw, escape)
+    return escaped
 
 
 _ESCAPES = ((b"\\", rb"\\"), (b"\t", rb"\t"), (b"\n", rb"\n"), (b"\r", rb"\r"))
