@@ -49,11 +49,11 @@ UNREACHABLE = {("statistics.daily", "$:empty"), ("cameras.cameras", "$.cameras:e
 class Factory:
     """A database, a log and a camera file of these tests' own, and the store beside them."""
 
-    def __init__(self, servers: World, folder: Path) -> None:
-        url = servers.database_url.replace("/postgres?", "/shadow?", 1)
+    def __init__(self, servers: World, folder: Path, name: str = "shadow") -> None:
+        url = servers.database_url.replace("/postgres?", f"/{name}?", 1)
         with closing(psycopg2.connect(servers.database_url)) as connection:
             connection.autocommit = True
-            connection.cursor().execute("CREATE DATABASE shadow")
+            connection.cursor().execute(f"CREATE DATABASE {name}")
         self.environ = build(folder, url, servers.environ["REDIS_URL"])
         self.store = PostgresStore(self._connection)
         self.log = Path(self.environ["EVENTS_LOG"])

@@ -128,3 +128,41 @@ def test_the_list_says_what_is_used_and_what_has_expired(changed: Run, store: St
     assert [last_used == "-" for _, _, _, _, _, last_used, *_ in shown] == [False, True] * 2
     seen = json.loads(changed("accepted", "list", "--json").stdout)
     assert [difference["used"] for difference in seen] == [1200, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("$:empty", "branch"),
+        ("$.records[*].fps:null", "branch"),
+        ('$["a:b"]:absent', "branch"),
+        ("$.counts.*:items", "branch"),
+        ("$", "latency"),
+    ],
+)
+def test_what_no_comparison_can_meet_is_accepted_by_its_own_kind(
+    changed: Run, store: Store, path: str, kind: str
+) -> None:
+    changed(*ADD, path, kind, *WHY, "--expires", "30d")
+    (stored,) = store.accepted()
+    assert (stored.path, stored.kind) == (path, kind)
+    assert "never used" not in changed("accepted", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "said"),
+    [
+        ("$.records", "branch", "must be a branch"),
+        ("$.records:full", "branch", "must be a branch"),
+        ("records:empty", "branch", "must be a branch"),
+        ("$.fps", "latency", "must be $"),
+        ("$.records[0]", "value", "must be a JSONPath"),
+    ],
+)
+def test_a_path_that_excuses_nothing_of_its_kind_is_refused(
+    run: Run, store: Store, path: str, kind: str, said: str
+) -> None:
+    result = run(*ADD, path, kind, *WHY, "--expires", "30d")
+    assert result.exit_code == 2
+    assert said in result.output
+    assert store.accepted() == []

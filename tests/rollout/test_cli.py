@@ -85,6 +85,28 @@ def test_a_rollback_holds_until_it_is_taken_back(changed: Run, store: Store) -> 
     assert kinds == [EventKind.RESUME, EventKind.ROLLBACK, EventKind.SET]
 
 
+def test_a_rollback_to_a_percentage_lowers_every_endpoint_that_is_above(
+    changed: Run, store: Store
+) -> None:
+    changed("rollout", "set", 25)
+    changed("rollout", "set", 50, "--endpoint", ENDPOINT)
+    changed("rollout", "set", 5, "--endpoint", OTHER)
+    result = changed("rollout", "rollback", "--to", 10, "--reason", "a big customer")
+    assert f"{ENDPOINT}: 10%, active, epoch 2" in result.stdout
+    assert f"{OTHER} is at 5% already" in result.stdout
+    assert state(store, "cameras.cameras").percent == 10
+    assert (state(store).percent, state(store).status) == (10, Status.ACTIVE)
+    assert state(store, OTHER).percent == 5
+    assert store.events(ENDPOINT)[0].kind is EventKind.SET
+
+
+def test_a_rollback_to_a_percentage_raises_nothing(changed: Run, store: Store) -> None:
+    changed("rollout", "set", 5, "--endpoint", ENDPOINT)
+    result = changed("rollout", "rollback", "--to", 10, "--endpoint", ENDPOINT, "--reason", "x")
+    assert result.stdout == f"{ENDPOINT} is at 5% already\n"
+    assert (state(store).percent, state(store).epoch) == (5, 1)
+
+
 def test_a_hold_keeps_the_percent_until_it_is_taken_back(changed: Run, store: Store) -> None:
     changed("rollout", "set", 50, "--endpoint", ENDPOINT)
     result = changed("rollout", "hold", "--endpoint", ENDPOINT, "--reason", "release")

@@ -1,5 +1,6 @@
 """`rollout run` as operators meet it: what it refuses, shows, and leaves when it is stopped."""
 
+import json
 import re
 import signal
 import subprocess
@@ -145,6 +146,19 @@ def test_another_plan_is_refused_while_a_run_is_unfinished_with_the_way_out(
     assert f"run {identifier} is unfinished and has another plan (--" in result.output
     assert "rollout abandon" in result.output
     assert len(store.events()) == 1
+
+
+def test_the_unfinished_run_is_in_the_status_until_it_is_over(run: Run, store: Store) -> None:
+    identifier = unfinished(store, endpoints={ENDPOINT: 0.0, OTHER: 25.0})
+    shown = run("rollout", "status").stdout
+    assert f"run {identifier} by ann since " in shown
+    assert re.search(rf"{ENDPOINT} +1 of 4 +waiting", shown)
+    assert re.search(rf"{OTHER} +2 of 4 +waiting", shown)
+    told = json.loads(run("rollout", "status", "--json").stdout)["run"]
+    assert (told["run"], told["is_over"], told["plan"]["bake"]) == (identifier, False, 0)
+    run("rollout", "abandon", "--reason", "another plan")
+    assert "is unfinished" not in run("rollout", "status").stdout
+    assert json.loads(run("rollout", "status", "--json").stdout)["run"]["is_over"]
 
 
 def test_an_abandoned_run_is_over_and_makes_room_for_another(run: Run, store: Store) -> None:

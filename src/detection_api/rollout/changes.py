@@ -22,6 +22,11 @@ def percent_set(percent: float) -> Change:
     return lambda state: replace(state, percent=percent)
 
 
+def lowered(percent: float) -> Change:
+    """Have `percent` (0..100) at the most."""
+    return lambda state: replace(state, percent=min(state.percent, percent))
+
+
 def rolled_back(state: RolloutState) -> RolloutState:
     """`state` with everything to legacy, and its percent kept."""
     return replace(state, status=Status.ROLLED_BACK)

@@ -32,8 +32,8 @@ ENDPOINTS = click.option(
 )
 
 
-def _percent(_: click.Context, __: click.Parameter, value: float) -> float:
-    if not 0 <= value <= MAX_PERCENT:  # which NaN is not either
+def _percent(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 <= value <= MAX_PERCENT:  # which NaN is not either
         raise click.BadParameter("must be 0 to 100")
     return value
 
@@ -70,15 +70,29 @@ def set_percent(percent: float, endpoints: Sequence[str], reason: str, by: str) 
 @rollout.command()
 @ENDPOINTS
 @click.option("--reason", required=True, help="Why; for the audit.")
+@click.option(
+    "--to",
+    "percent",
+    type=float,
+    callback=_percent,
+    help="Lower the percentage to this, and leave it applied.",
+)
 @BY
-def rollback(endpoints: Sequence[str], reason: str, by: str) -> None:
+def rollback(endpoints: Sequence[str], reason: str, percent: float | None, by: str) -> None:
     """Send everything to legacy until `resume`; without --endpoint, of every endpoint.
+
+    With --to, have the domain answer that many percent at the most instead: nothing is raised.
 
     \b
     Example:
       detection-api rollout rollback --endpoint records.violation --reason 'wrong totals'
+      detection-api rollout rollback --to 10 --reason 'a big customer comes tomorrow'
     """
-    _change(_Order(endpoints, EventKind.ROLLBACK, changes.rolled_back, by, reason))
+    if percent is None:
+        _change(_Order(endpoints, EventKind.ROLLBACK, changes.rolled_back, by, reason))
+        return
+    everything = with_default() if DEFAULT in endpoints else endpoints
+    _change(_Order(everything, EventKind.SET, changes.lowered(percent), by, reason, lowers=True))
 
 
 @rollout.command()
@@ -120,6 +134,8 @@ class _Order:
     change: changes.Change
     by: str
     reason: str
+    lowers: bool = False
+    """Whether only who is above is changed."""
 
 
 def _change(order: _Order) -> None:
@@ -129,7 +145,9 @@ def _change(order: _Order) -> None:
     states = dict(store.read().states)
     for endpoint in dict.fromkeys(order.endpoints):
         old = changes.own(states, endpoint)
-        if order.kind is not EventKind.SET and order.change(old) == old:
+        if order.lowers and order.change(old) == old:
+            click.echo(f"{endpoint} is at {old.percent:g}% already")
+        elif order.kind is not EventKind.SET and order.change(old) == old:
             click.echo(f"{endpoint} is {old.status.value} already")
         else:
             state = states[endpoint] = changes.write(

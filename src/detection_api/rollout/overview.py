@@ -1,10 +1,12 @@
 """How the rollout stands: each endpoint's state, and which workers apply it; pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.store import DEFAULT, RolloutState, Worker, effective
+from detection_api.rollout.run import Plan, Progress, Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,22 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """The run that was begun last: what it is to do, and how far it is.
+
+    `is_over` says whether it has ended; one that has not is gone on with by `rollout run`.
+    """
+
+    run: int
+    by: str
+    reason: str
+    started_at: datetime | None
+    is_over: bool
+    plan: Plan
+    endpoints: tuple[Progress, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """How everything stands; `strays` are states of endpoints that the application lacks."""
 
@@ -42,6 +60,7 @@ class Overview:
     endpoints: tuple[EndpointStatus, ...]
     workers: tuple[WorkerStatus, ...]
     strays: tuple[str, ...]
+    run: RunStatus | None = None
 
 
 def overview(
@@ -49,6 +68,7 @@ def overview(
     workers: Iterable[Worker],
     endpoints: Iterable[str],
     overrides: Overrides,
+    run: Run | None = None,
 ) -> Overview:
     """How `endpoints` and the default stand, the default first."""
     names = [DEFAULT, *sorted(endpoints)]
@@ -64,6 +84,19 @@ def overview(
         ),
         workers=tuple(_worker(states, worker) for worker in workers),
         strays=tuple(sorted(set(states) - set(names))),
+        run=_run(run) if run else None,
+    )
+
+
+def _run(run: Run) -> RunStatus:
+    return RunStatus(
+        run=run.id,
+        by=run.by,
+        reason=run.reason,
+        started_at=run.started_at,
+        is_over=run.end is not None,
+        plan=run.plan,
+        endpoints=tuple(replace(progress, event=None) for progress in run.progress.values()),
     )
 
 

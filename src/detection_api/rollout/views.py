@@ -17,7 +17,14 @@ from detection_api.rollout.commands import (
     refuse_unknown,
     with_default,
 )
-from detection_api.rollout.overview import EndpointStatus, Overview, WorkerStatus, overview
+from detection_api.rollout.overview import (
+    EndpointStatus,
+    Overview,
+    RunStatus,
+    WorkerStatus,
+    overview,
+)
+from detection_api.rollout.run import latest
 from detection_api.rollout.text import evidence, line, moment, span, table
 
 OF_ENDPOINT = click.option("--endpoint", help="Of this endpoint only.")
@@ -27,14 +34,15 @@ OF_ENDPOINT = click.option("--endpoint", help="Of this endpoint only.")
 @JSON
 @with_appcontext
 def status(as_json: bool) -> None:
-    """Show every endpoint's state, and the workers that apply it.
+    """Show every endpoint's state, the workers that apply it, and the run that is unfinished.
 
     \b
     Example:
       detection-api rollout status
     """
     store = open_store()
-    found = overview(store.read().states, store.workers(), canaried(), overrides())
+    states, workers = store.read().states, store.workers()
+    found = overview(states, workers, canaried(), overrides(), latest(store))
     if as_json:
         print_json(found)
     else:
@@ -53,6 +61,19 @@ def _print(found: Overview) -> None:
         print_table(("WORKER", "UP", "HEARD", "APPLIES"), map(_worker_row, found.workers))
     else:
         click.echo("no worker was heard from within the last minute")
+    if found.run and not found.run.is_over:
+        click.echo()
+        _print_run(found.run)
+
+
+def _print_run(run: RunStatus) -> None:
+    click.echo(f"run {run.run} by {run.by} since {moment(run.started_at)} is unfinished:")
+    stages = len(run.plan.stages)
+    rows = [
+        (each.endpoint, f"{min(each.stage, stages)} of {stages}", each.phase.value)
+        for each in run.endpoints
+    ]
+    print_table(("ENDPOINT", "STAGE", "PHASE"), rows)
 
 
 def _endpoint_row(endpoint: EndpointStatus) -> Sequence[str]:
