@@ -23,21 +23,21 @@ FAILING = 0.01
 SILENT = 5.0
 """Seconds without a word after which a worker is shown as silent; they tell every second."""
 
-_NOTHING: Mapping[str, Any] = defaultdict(int, p95_ms=None)
+_NOTHING: Mapping[str, Any] = metrics.period([(("", ""), Tally())], 1.0)["endpoints"][0]
+"""What is measured of an arm that nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """An endpoint's state, and what was measured of it in the last five minutes.
 
-    `share` (0..1) is the domain's part of the answers, `per_second` the requests of the last
-    minute. `failures` are the domain's, whatever the client saw; `fallbacks` those of them that
+    Of the last minute are `per_second`, its requests, and `share` (0..1), the domain's part of the
+    answers. `failures` are the domain's, whatever the client saw; `fallbacks` those of them that
     legacy answered. Durations are in ms.
     """
 
     status: EndpointStatus
     per_second: float
-    answers: int
     share: float | None
     requests: int
     failures: int
@@ -95,26 +95,32 @@ def _by_endpoint(snapshot: Snapshot, period: timedelta) -> Mapping[str, Mapping[
 
 
 def _row(status: EndpointStatus, recent: Mapping[str, Any], minute: Mapping[str, Any]) -> Row:
-    domain = recent.get(Arm.DOMAIN.value, _NOTHING)
-    legacy = recent.get(Arm.LEGACY.value, _NOTHING)
-    outages = domain["outages"] + legacy["outages"]
-    answers = domain["requests"] + legacy["requests"] - outages
-    by_domain = domain["requests"] - domain["outages"] - legacy["fallbacks"] + domain["fallbacks"]
+    domain, legacy = _arms(recent)
     return Row(
         status=status,
         per_second=sum(each["requests_per_second"] for each in minute.values()),
-        answers=answers,
-        share=min(1.0, by_domain / answers) if answers else None,
+        share=_share(*_arms(minute)),
         requests=domain["requests"],
         failures=domain["failures"],
-        causes={cause: n for cause, n in (domain["failures_by_cause"] or {}).items() if n},
+        causes={cause: n for cause, n in domain["failures_by_cause"].items() if n},
         fallbacks=legacy["fallbacks"],
-        outages=outages,
+        outages=domain["outages"] + legacy["outages"],
         domain_p95=domain["p95_ms"],
         legacy_p95=legacy["p95_ms"],
         compared=domain["compared"] + legacy["compared"],
         mismatched=domain["mismatched"] + legacy["mismatched"],
     )
+
+
+def _arms(measured: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    return measured.get(Arm.DOMAIN.value, _NOTHING), measured.get(Arm.LEGACY.value, _NOTHING)
+
+
+def _share(domain: Mapping[str, Any], legacy: Mapping[str, Any]) -> float | None:
+    """The domain's part (0..1) of the answers; what it failed and legacy answered is legacy's."""
+    answers = sum(arm["requests"] - arm["outages"] for arm in (domain, legacy))
+    by_domain = domain["requests"] - domain["outages"] - legacy["fallbacks"] + domain["fallbacks"]
+    return max(0.0, min(1.0, by_domain / answers)) if answers else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +139,10 @@ class Concern:
 def concerns(snapshot: Snapshot, found: Iterable[Row]) -> list[Concern]:
     """What needs somebody, the gravest first."""
     every = [*_of_fleet(snapshot), *(each for row in found for each in _of_endpoint(row))]
+    default = snapshot.overview.endpoints[0].state
+    if default.status is Status.ROLLED_BACK:
+        every = [concern for concern in every if concern.text != "is_rolled_back"]
+        every.append(Concern(text="all_rolled_back", facts={"reason": default.reason}))
     return sorted(every, key=lambda concern: not concern.grave)
 
 
@@ -159,7 +169,7 @@ def _of_endpoint(row: Row) -> Iterator[Concern]:
         yield _concern("failing", row, grave=row.status.state.status.exposes, **facts)
     if row.status.state.status is Status.ROLLED_BACK:
         yield _concern("is_rolled_back", row, reason=row.status.state.reason)
-    if row.is_slow:
+    if row.is_slow and row.status.state.status.exposes:
         yield _concern("slow", row, domain=row.domain_p95, legacy=row.legacy_p95)
     if row.mismatched:
         yield _concern("mismatched", row, count=row.mismatched, compared=row.compared)
