@@ -50,6 +50,7 @@ SCREEN = """
 
   API      {base}/api/v1/cameras
   Docs     {base}/docs
+  Console  {base}/console
   Health   {base}/api/v1/monitoring/health
   Metrics  {base}/metrics
 
