@@ -21,7 +21,7 @@ from detection_api import (
     problems,
     vitals,
 )
-from detection_api.blueprints import cameras, monitoring, records, statistics
+from detection_api.blueprints import cameras, monitoring, records, rollout, statistics
 from detection_api.canary.overrides import SETTLE, Overrides
 from detection_api.canary.postgres_store import SESSION_SETTINGS, PostgresStore
 from detection_api.config import Settings, fail_safe, read_environ
@@ -39,7 +39,9 @@ STORE_DEADLINE = 1.0
 """Seconds that one statement of the canary's store may take; no request waits for it."""
 TOKENS_DEADLINE = 1.0
 """Seconds that reading the operators' tokens may take."""
-BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp)
+OPERATORS_DEADLINE = 5.0
+"""Seconds that an operator's statement may take: a server is busy when a rollback is needed."""
+BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp, rollout.blp)
 
 
 class Application(Flask):
@@ -61,7 +63,8 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     app.extensions["settings"] = settings
     _connect(app, settings)
     logs.init_app(app)
-    auth.init_app(app, Tokens(_operators_pool(settings).connection), _throttle())
+    auth.init_app(app, Tokens(_tokens_pool(settings).connection), _throttle())
+    app.extensions["rollout"] = PostgresStore(_operators_pool(settings).connection)
     api = openapi.Api()
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:
@@ -142,14 +145,27 @@ def _store(settings: Settings) -> PostgresStore:
     return PostgresStore(pool.connection)
 
 
-def _operators_pool(settings: Settings) -> postgres.Pool:
+def _tokens_pool(settings: Settings) -> postgres.Pool:
     """A connection that operators' tokens are read by."""
     pool = postgres.Pool(
         settings.database_url,
         size=1,
         deadline=TOKENS_DEADLINE,
-        name="detection-api operators",
+        name="detection-api tokens",
         settings=postgres.READ_ONLY,
+    )
+    vitals.watch("tokens", pool)
+    return pool
+
+
+def _operators_pool(settings: Settings) -> postgres.Pool:
+    """Connections for operators alone: nothing that serves clients waits for them."""
+    pool = postgres.Pool(
+        settings.database_url,
+        size=2,
+        deadline=OPERATORS_DEADLINE,
+        name="detection-api operators",
+        settings={},
     )
     vitals.watch("operators", pool)
     return pool

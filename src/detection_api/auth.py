@@ -79,7 +79,7 @@ def authenticate(token: str | None, client: str) -> Operator:
             "There are no operators' tokens yet, so nobody may do this. Make one:"
             " detection-api tokens create NAME --role operator"
         )
-    if token is None:
+    if not token:
         raise UnauthenticatedError(
             "This needs an operator's token, as a header `Authorization: Bearer TOKEN`."
         )
@@ -107,7 +107,7 @@ def allow(operator: Operator, role: Role) -> None:
 def identify(asked: Request) -> str | None:
     """The name of the operator whose token a request shows, if it shows one of ours."""
     token = _shown(asked)
-    if token is None or not token.startswith(PREFIX):
+    if not token or not token.startswith(PREFIX):
         return None
     operator = _gate().recognition.by_token(token)
     return operator.name if operator else None

@@ -25,7 +25,7 @@ class UnauthenticatedError(DetectionError):
     """Nobody showed a token, where one is needed."""
 
 
-class InvalidTokenError(DetectionError):
+class InvalidTokenError(UnauthenticatedError):
     """The token that was shown is none, or was revoked."""
 
 

@@ -9,6 +9,7 @@ from flask_smorest.utils import prepare_response
 from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow import EXCLUDE, Schema, ValidationError
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import UnsupportedMediaType
 
 from detection_api import problems
 from detection_api.canary.decorator import FORCE_PARAMETER, FORCE_WORDS
@@ -89,6 +90,8 @@ class _Parser(FlaskParser):
     ) -> Any:
         """As webargs, whose own way to the same call of `load` takes as long as that does."""
         if location == "json":
+            if not request.is_json:
+                raise UnsupportedMediaType
             return super().parse(argmap, req, location=location, **options)
         given = request.view_args if location == "path" else request.args
         try:

@@ -46,8 +46,10 @@ _CHALLENGES: dict[type[DetectionError], str] = {
 _UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, DeadlineExceededError)
 
 _DETAIL: dict[int, str] = {
+    HTTPStatus.BAD_REQUEST: "The request cannot be read; a body has to be JSON.",
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that method.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This takes JSON: send `Content-Type: application/json`.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A parameter is out of bounds or unreadable.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here; the log has it by request_id.",
     HTTPStatus.SERVICE_UNAVAILABLE: "This cannot be answered just now; try again in a moment.",
@@ -125,6 +127,8 @@ def _messages(error: HTTPException) -> dict[str, list[str]]:
     by_place = getattr(error, "data", None) or {}
     messages: dict[str, list[str]] = {}
     for parameters in by_place.get("messages", {}).values():
-        for name, said in parameters.items():
-            messages[name] = [str(message) for message in said]
+        # Of a body that cannot be read there is but a list of messages.
+        for name, said in parameters.items() if isinstance(parameters, dict) else ():
+            # A client may name a member of its body what no answer can repeat.
+            messages[name.encode(errors="replace").decode()] = [str(message) for message in said]
     return messages

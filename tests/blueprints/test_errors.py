@@ -184,4 +184,6 @@ def test_every_request_has_one_line_in_the_log(
 
 
 def test_every_error_with_a_meaning_has_a_status() -> None:
-    assert set(problems._STATUS) == set(DetectionError.__subclasses__())
+    direct = DetectionError.__subclasses__()
+    every = {*direct, *(error for each in direct for error in each.__subclasses__())}
+    assert set(problems._STATUS) == every

@@ -217,6 +217,17 @@ def test_events_are_limited_and_of_one_endpoint_where_asked(store: Store) -> Non
     assert [event.reason for event in store.events("e0", limit=1)] == ["4"]
 
 
+def test_events_are_read_on_from_where_a_page_ended(store: Store) -> None:
+    written = [
+        store.append(Event(endpoint=f"e{n % 2}", kind=EventKind.HOLD, by="guard", reason=str(n)))
+        for n in range(5)
+    ]
+    last = store.events(limit=2)[-1]
+    assert [event.reason for event in store.events(before=last.id)] == ["2", "1", "0"]
+    assert [event.reason for event in store.events("e0", before=last.id)] == ["2", "0"]
+    assert store.events(before=written[0].id) == []
+
+
 def test_the_events_of_a_run_are_found_by_its_start(store: Store) -> None:
     def told(kind: EventKind, run: int) -> Event:
         return store.append(Event(endpoint="*", kind=kind, by="run", reason="", run=run))
@@ -285,6 +296,29 @@ def test_the_ledger_is_read_from_any_moment_on_oldest_first(store: Store) -> Non
     assert store.ledger(timedelta(seconds=3000)) == rows[1:]
     assert store.ledger(rows[0].bucket, rows[2].bucket) == rows[:2]
     assert store.ledger(timedelta()) == []
+
+
+def test_the_ledger_is_added_up_to_wider_buckets(store: Store) -> None:
+    for number, age in enumerate([6900, 6950, 100], start=1):
+        counted = batch(requests=number, errors=1)
+        counted.tally(ENDPOINT, "domain").latency = latencies(0.1 * number)
+        store.flush(heartbeat(), number, counted, age=age)
+    hour = timedelta(hours=1)
+    rows = store.ledger(ALL, width=hour)
+    assert {row.bucket.timestamp() % 3600 for row in rows} == {0}
+    assert summed(rows) == summed(store.ledger(ALL))
+    assert rows[-1].tally == store.ledger(ALL)[-1].tally
+    century = store.ledger(ALL, width=timedelta(days=36_525))
+    assert [row.tally.requests for row in century] == [6]
+    assert sum(century[0].tally.latency.values()) == 3
+
+
+def test_the_ledger_is_read_for_one_endpoint_alone(store: Store) -> None:
+    other = Batch(0, tallies={("statistics.daily", "legacy"): Tally(requests=2)})
+    store.flush(heartbeat(), 1, batch(requests=1), age=0)
+    store.flush(heartbeat(), 2, other, age=0)
+    assert summed(store.ledger(ALL, endpoint=ENDPOINT)) == {(ENDPOINT, "domain"): Tally(requests=1)}
+    assert store.ledger(ALL, endpoint="cameras.cameras") == []
 
 
 def test_usage_tells_how_often_an_arm_was_asked_and_when_last_in_which_way(store: Store) -> None:

@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import Any, Self
 
 from detection_api.canary import histogram
 from detection_api.canary.histogram import Histogram
 
 BUCKET_SECONDS = 10
+BUCKET = timedelta(seconds=BUCKET_SECONDS)
 """The ledger's resolution; counts that wait for the store are kept apart by as much."""
 MAX_WAITING = 360
 """Batches (an hour of them) that wait for a store that is away; then the oldest are merged."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from detection_api.canary.ledger import BUCKET_SECONDS, Batch, MismatchTally, Tally
+from detection_api.canary.ledger import BUCKET, Batch, MismatchTally, Tally
 from detection_api.canary.store import (
     WORKER_FORGOTTEN_AFTER,
     WORKER_SILENT_AFTER,
@@ -92,7 +92,11 @@ class MemoryStore:
             return stored
 
     def events(
-        self, endpoint: str | None = None, limit: int | None = 100, run: int | None = None
+        self,
+        endpoint: str | None = None,
+        limit: int | None = 100,
+        run: int | None = None,
+        before: int | None = None,
     ) -> list[Event]:
         """See Store."""
         with self._lock:
@@ -100,7 +104,9 @@ class MemoryStore:
         return [
             event
             for event in newest_first
-            if endpoint in (None, event.endpoint) and (run is None or run in (event.run, event.id))
+            if endpoint in (None, event.endpoint)
+            and (run is None or run in (event.run, event.id))
+            and (before is None or event.id < before)
         ][:limit]
 
     def flush(self, heartbeat: Heartbeat, number: int, batch: Batch, age: float) -> None:
@@ -113,17 +119,25 @@ class MemoryStore:
             self._workers[heartbeat.worker] = (number, now, heartbeat)
             self._add(batch, now - timedelta(seconds=age))
 
-    def ledger(self, since: datetime | timedelta, until: datetime | None = None) -> list[LedgerRow]:
+    def ledger(
+        self,
+        since: datetime | timedelta,
+        until: datetime | None = None,
+        endpoint: str | None = None,
+        width: timedelta = BUCKET,
+    ) -> list[LedgerRow]:
         """See Store."""
+        sums: dict[tuple[datetime, str, str], Tally] = {}
         with self._lock:
             first = since if isinstance(since, datetime) else self._now() - since
-            return [
-                LedgerRow(bucket=bucket, endpoint=endpoint, arm=arm, tally=_copy(tally))
-                for (bucket, endpoint, arm), tally in sorted(
-                    self._ledger.items(), key=lambda item: item[0]
-                )
-                if bucket >= first and (until is None or bucket < until)
-            ]
+            for (bucket, name, arm), tally in sorted(self._ledger.items(), key=lambda row: row[0]):
+                is_within = bucket >= first and (until is None or bucket < until)
+                if is_within and endpoint in (None, name):
+                    sums.setdefault((_bucket(bucket, width), name, arm), Tally()).add(tally)
+        return [
+            LedgerRow(bucket=bucket, endpoint=name, arm=arm, tally=tally)
+            for (bucket, name, arm), tally in sorted(sums.items(), key=lambda row: row[0])
+        ]
 
     def usage(self, since: datetime | timedelta) -> list[Usage]:
         """See Store."""
@@ -231,14 +245,9 @@ class MemoryStore:
             self._accepted[identifier] = replace(old, used=old.used + count, last_used_at=used_at)
 
 
-def _bucket(moment: datetime) -> datetime:
-    return datetime.fromtimestamp(moment.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS, UTC)
-
-
-def _copy(tally: Tally) -> Tally:
-    copy = Tally()
-    copy.add(tally)
-    return copy
+def _bucket(moment: datetime, width: timedelta = BUCKET) -> datetime:
+    seconds = width.total_seconds()
+    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, UTC)
 
 
 def _usage(rows: list[LedgerRow]) -> Usage:

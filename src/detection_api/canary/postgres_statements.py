@@ -71,6 +71,7 @@ SELECT to_jsonb(e) FROM (
     SELECT * FROM rollout_event
     WHERE (endpoint = %(endpoint)s OR %(endpoint)s IS NULL)
         AND (run = %(run)s OR id = %(run)s OR %(run)s IS NULL)
+        AND (id < %(before)s OR %(before)s IS NULL)
     ORDER BY id DESC LIMIT %(limit)s
 ) e
 """
@@ -140,27 +141,28 @@ SELECT worker FROM fresh
 
 LEDGER = f"""
 WITH recent AS (
-    SELECT * FROM canary_ledger
+    SELECT *, date_bin(%(width)s::interval, bucket, 'epoch') AS begins FROM canary_ledger
     WHERE bucket >= coalesce(
         %(moment)s::timestamptz, statement_timestamp() - %(last)s::interval
     ) AND bucket < coalesce(%(until)s::timestamptz, 'infinity')
+    AND (endpoint = %(endpoint)s OR %(endpoint)s IS NULL)
 ), sums AS (
-    SELECT bucket, endpoint, arm, {_SUMMED},
+    SELECT begins, endpoint, arm, {_SUMMED},
         coalesce(min(nullif(first_failed, '')), '') AS first_failed,
         coalesce(max(nullif(last_failed, '')), '') AS last_failed
-    FROM recent GROUP BY bucket, endpoint, arm
+    FROM recent GROUP BY begins, endpoint, arm
 ), bins AS (
-    SELECT bucket, endpoint, arm, histogram, key, sum(value::bigint) AS n
-    FROM recent, LATERAL ({_BINS}) both_of GROUP BY bucket, endpoint, arm, histogram, key
+    SELECT begins, endpoint, arm, histogram, key, sum(value::bigint) AS n
+    FROM recent, LATERAL ({_BINS}) both_of GROUP BY begins, endpoint, arm, histogram, key
 ), histograms AS (
-    SELECT bucket, endpoint, arm, jsonb_object_agg(histogram, counts) AS histograms FROM (
-        SELECT bucket, endpoint, arm, histogram, jsonb_object_agg(key, n) AS counts
-        FROM bins GROUP BY bucket, endpoint, arm, histogram
-    ) each_of GROUP BY bucket, endpoint, arm
+    SELECT begins, endpoint, arm, jsonb_object_agg(histogram, counts) AS histograms FROM (
+        SELECT begins, endpoint, arm, histogram, jsonb_object_agg(key, n) AS counts
+        FROM bins GROUP BY begins, endpoint, arm, histogram
+    ) each_of GROUP BY begins, endpoint, arm
 )
-SELECT bucket, endpoint, arm, to_jsonb(sums) || coalesce(histograms, '{{}}')
-FROM sums LEFT JOIN histograms USING (bucket, endpoint, arm)
-ORDER BY bucket, endpoint, arm
+SELECT begins, endpoint, arm, to_jsonb(sums) || coalesce(histograms, '{{}}')
+FROM sums LEFT JOIN histograms USING (begins, endpoint, arm)
+ORDER BY begins, endpoint, arm
 """  # noqa: S608 - put together of this package's own names
 
 USAGE = f"""

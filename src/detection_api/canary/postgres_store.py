@@ -10,7 +10,7 @@ import msgspec
 
 from detection_api.canary import jsonb
 from detection_api.canary import postgres_statements as sql
-from detection_api.canary.ledger import Batch, Key, Tally
+from detection_api.canary.ledger import BUCKET, Batch, Key, Tally
 from detection_api.canary.store import (
     WORKER_FORGOTTEN_AFTER,
     WORKER_SILENT_AFTER,
@@ -108,10 +108,16 @@ class PostgresStore:
         return stored
 
     def events(
-        self, endpoint: str | None = None, limit: int | None = 100, run: int | None = None
+        self,
+        endpoint: str | None = None,
+        limit: int | None = 100,
+        run: int | None = None,
+        before: int | None = None,
     ) -> list[Event]:
         """See Store."""
-        return self._records(Event, sql.EVENTS, endpoint=endpoint, limit=limit, run=run)
+        return self._records(
+            Event, sql.EVENTS, endpoint=endpoint, limit=limit, run=run, before=before
+        )
 
     def flush(self, heartbeat: Heartbeat, number: int, batch: Batch, age: float) -> None:
         """See Store; one statement, which a lost connection leaves done or not, never half done."""
@@ -131,12 +137,20 @@ class PostgresStore:
             acceptances=jsonb.encode([{"id": i, "n": n} for i, n in batch.acceptances.items()]),
         )
 
-    def ledger(self, since: datetime | timedelta, until: datetime | None = None) -> list[LedgerRow]:
+    def ledger(
+        self,
+        since: datetime | timedelta,
+        until: datetime | None = None,
+        endpoint: str | None = None,
+        width: timedelta = BUCKET,
+    ) -> list[LedgerRow]:
         """See Store."""
         rows = self._rows(
             sql.LEDGER,
             **_from(since),
             until=until,
+            endpoint=endpoint,
+            width=width,
         )
         return [
             LedgerRow(bucket=bucket, endpoint=endpoint, arm=arm, tally=_tally(tally))

@@ -51,9 +51,9 @@ class Runtime:
         context: Callable[[], AbstractContextManager[Any]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._overrides = overrides
+        self.overrides = overrides
         self._engine = Engine(overrides, answers, DeadlinePool(DEADLINE_THREADS))
-        self._endpoints = tuple(endpoints)
+        self.endpoints = tuple(endpoints)
         self._failed_clients = FailedClients(clock)
         self._guards: dict[str, Guard] = {}
         self.sync = Sync(
@@ -89,7 +89,7 @@ class Runtime:
             context=context,
             clock=clock,
         )
-        for endpoint in self._endpoints:
+        for endpoint in self.endpoints:
             metrics.begin(endpoint)
         self._is_alone = is_alone
         if is_alone:
@@ -148,9 +148,9 @@ class Runtime:
 
     def _share(self, state: RolloutState) -> float:
         """The share (0..1) of an endpoint's requests that the domain gets."""
-        if not (state.status.exposes and self._overrides.use_domain):
+        if not (state.status.exposes and self.overrides.use_domain):
             return 0.0
-        return self._overrides.percent_of(state) / 100
+        return self.overrides.percent_of(state) / 100
 
     def _roll_back(self, endpoint: str, alarm: Alarm, by: str) -> None:
         self.sync.roll_back(endpoint, reason=reason_of(alarm), by=by, evidence=alarm.evidence)
@@ -169,7 +169,7 @@ class Runtime:
             route.legacy is not None
             and not route.writes
             and served.reason in _COMPARED
-            and cohort.is_in(f"shadow {endpoint}", ask.request_id, self._overrides.shadow_percent)
+            and cohort.is_in(f"shadow {endpoint}", ask.request_id, self.overrides.shadow_percent)
         )
 
     def compare(
@@ -193,11 +193,11 @@ class Runtime:
     def _show(self) -> None:
         """Set the gauges to what this worker applies now."""
         metrics.STORE_AGE.set(self.sync.age)
-        for endpoint in self._endpoints:
+        for endpoint in self.endpoints:
             state = self.sync.state(endpoint)
             metrics.show_state(
                 endpoint,
-                percent=self._overrides.percent_of(state),
+                percent=self.overrides.percent_of(state),
                 rolled_back=not state.status.exposes,
                 epoch=state.epoch,
             )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol
 
-from detection_api.canary.ledger import Batch, Key, Tally
+from detection_api.canary.ledger import BUCKET, Batch, Key, Tally
 
 DEFAULT = "*"
 """The endpoint name of the state that applies where an endpoint has none of its own."""
@@ -101,9 +101,8 @@ class EventKind(Enum):
     END = "end"
     """The run ended; the evidence is what became of each endpoint."""
     GRANT = "grant"
-    """Somebody was given a token to see or change the rollout; the evidence names it."""
     REVOKE = "revoke"
-    """A token was taken away."""
+    """Somebody was given a token to see or change the rollout, or it was taken away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +148,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """All workers' counts of one endpoint and arm in the BUCKET_SECONDS from `bucket` on."""
+    """All workers' counts of one endpoint and arm in the BUCKET (or wider) from `bucket` on."""
 
     bucket: datetime
     endpoint: str
@@ -176,10 +175,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """How often, and since when, the arms of an endpoint differ at `path` in one way.
-
-    `count` leaves out the `accepted` ones.
-    """
+    """How often the arms of an endpoint differ at `path` in one way, `accepted` ones apart."""
 
     endpoint: str
     path: str
@@ -247,9 +243,13 @@ class Store(Protocol):
         """Add an event that changes no state; as stored: its id and moment are the store's."""
 
     def events(
-        self, endpoint: str | None = None, limit: int | None = 100, run: int | None = None
+        self,
+        endpoint: str | None = None,
+        limit: int | None = 100,
+        run: int | None = None,
+        before: int | None = None,
     ) -> list[Event]:
-        """The newest events, newest first: of one endpoint, of one run and its START, or of all."""
+        """The newest events, those before that id, newest first; a run's START belongs to it."""
 
     def flush(self, heartbeat: Heartbeat, number: int, batch: Batch, age: float) -> None:
         """Add a worker's batch, whose counting began `age` seconds ago; sent twice, once.
@@ -257,10 +257,17 @@ class Store(Protocol):
         A worker numbers its batches 1, 2, ...; one that is not newer than the last is ignored.
         """
 
-    def ledger(self, since: datetime | timedelta, until: datetime | None = None) -> list[LedgerRow]:
+    def ledger(
+        self,
+        since: datetime | timedelta,
+        until: datetime | None = None,
+        endpoint: str | None = None,
+        width: timedelta = BUCKET,
+    ) -> list[LedgerRow]:
         """The rows of all buckets from `since` on, or of the last `since`, oldest first.
 
-        With `until`, only of the buckets that begin before it.
+        With `until`, only of the buckets that begin before it; with `endpoint`, only of that one.
+        Rows are added up to buckets of this `width`, a multiple of BUCKET, counted from 1970.
         """
 
     def usage(self, since: datetime | timedelta) -> list[Usage]:

@@ -1,7 +1,6 @@
 """`detection-api rollout`: how endpoints are exposed, and changes to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import click
 
@@ -17,6 +16,7 @@ from detection_api.rollout.commands import (
     refuse_unknown,
     with_default,
 )
+from detection_api.rollout.orders import Order, carry_out
 from detection_api.rollout.running import abandon_run, run
 from detection_api.rollout.views import events, mismatches, status
 
@@ -64,7 +64,7 @@ def set_percent(percent: float, endpoints: Sequence[str], reason: str, by: str) 
     Example:
       detection-api rollout set 25 --endpoint statistics.daily --reason 'stage 2'
     """
-    _change(_Order(endpoints, EventKind.SET, changes.percent_set(percent), by, reason))
+    _change(endpoints, EventKind.SET, changes.percent_set(percent), by=by, reason=reason)
 
 
 @rollout.command()
@@ -89,10 +89,11 @@ def rollback(endpoints: Sequence[str], reason: str, percent: float | None, by: s
       detection-api rollout rollback --to 10 --reason 'a big customer comes tomorrow'
     """
     if percent is None:
-        _change(_Order(endpoints, EventKind.ROLLBACK, changes.rolled_back, by, reason))
+        _change(endpoints, EventKind.ROLLBACK, changes.rolled_back, by=by, reason=reason)
         return
     everything = with_default() if DEFAULT in endpoints else endpoints
-    _change(_Order(everything, EventKind.SET, changes.lowered(percent), by, reason, lowers=True))
+    lower = changes.lowered(percent)
+    _change(everything, EventKind.SET, lower, by=by, reason=reason, lowers=True)
 
 
 @rollout.command()
@@ -106,7 +107,7 @@ def hold(endpoints: Sequence[str], reason: str, by: str) -> None:
     Example:
       detection-api rollout hold --endpoint records.violation --reason 'until the release'
     """
-    _change(_Order(endpoints, EventKind.HOLD, changes.held, by, reason))
+    _change(endpoints, EventKind.HOLD, changes.held, by=by, reason=reason)
 
 
 @rollout.command()
@@ -122,38 +123,31 @@ def resume(endpoints: Sequence[str], reason: str, by: str) -> None:
     Example:
       detection-api rollout resume --endpoint records.violation --reason 'fixed in 1.4.2'
     """
-    _change(_Order(endpoints, EventKind.RESUME, changes.resumed, by, reason))
+    _change(endpoints, EventKind.RESUME, changes.resumed, by=by, reason=reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What an operator wants done."""
-
-    endpoints: Sequence[str]
-    kind: EventKind
-    change: changes.Change
-    by: str
-    reason: str
-    lowers: bool = False
-    """Whether only who is above is changed."""
-
-
-def _change(order: _Order) -> None:
+def _change(
+    endpoints: Sequence[str],
+    kind: EventKind,
+    change: changes.Change,
+    *,
+    by: str,
+    reason: str,
+    lowers: bool = False,
+) -> None:
     """Carry out an order, endpoint by endpoint, and tell what came of each."""
-    refuse_unknown(*order.endpoints, known=with_default())
+    refuse_unknown(*endpoints, known=with_default())
     store, environment = open_store(), overrides()
-    states = dict(store.read().states)
-    for endpoint in dict.fromkeys(order.endpoints):
-        old = changes.own(states, endpoint)
-        if order.lowers and order.change(old) == old:
-            click.echo(f"{endpoint} is at {old.percent:g}% already")
-        elif order.kind is not EventKind.SET and order.change(old) == old:
-            click.echo(f"{endpoint} is {old.status.value} already")
-        else:
-            state = states[endpoint] = changes.write(
-                store, old, order.change, order.kind, by=order.by, reason=order.reason
-            )
+    for endpoint in dict.fromkeys(endpoints):
+        order = Order(
+            endpoint=endpoint, kind=kind, change=change, by=by, reason=reason, lowers=lowers
+        )
+        outcome = carry_out(store, order, canaried(), environment)
+        state = outcome.state
+        if outcome.changed:
             click.echo(f"{endpoint}: {state.percent:g}%, {state.status.value}, epoch {state.epoch}")
-        if order.kind is not EventKind.ROLLBACK:
-            for caution in changes.cautions(states, endpoint, canaried(), environment):
-                click.echo(f"  but {caution}", err=True)
+        else:
+            so = f"at {state.percent:g}%" if lowers else state.status.value
+            click.echo(f"{endpoint} is {so} already")
+        for caution in outcome.cautions:
+            click.echo(f"  but {caution}", err=True)

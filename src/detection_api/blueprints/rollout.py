@@ -1,0 +1,123 @@
+"""The rollout, for operators: how it stands, and changes to it. None of this is canaried."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from flask import current_app
+
+from detection_api.auth import bearer, needs
+from detection_api.canary.store import EventKind, Store
+from detection_api.extensions import canary
+from detection_api.models.tokens import Role
+from detection_api.openapi import Blueprint
+from detection_api.rollout import changes, orders, overview, series
+from detection_api.rollout.run import latest
+from detection_api.schemas import rollout as schemas
+from detection_api.schemas.orders import RolloutOrder, SetOrder
+
+_REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+blp = Blueprint("rollout", __name__, url_prefix="/api/v1/rollout")
+
+
+def _store() -> Store:
+    """The fleet's store, over connections for operators: the canary's own waits for nobody."""
+    store: Store = current_app.extensions["rollout"]
+    return store
+
+
+@blp.get("")
+@needs(Role.VIEWER)
+@blp.response(200, schemas.Overview)
+def state() -> overview.Overview:
+    """Every endpoint's state, the workers that apply it, and the run that was begun last."""
+    store, runtime = _store(), canary.runtime
+    states, workers = store.read().states, store.workers()
+    return overview.overview(states, workers, runtime.endpoints, runtime.overrides, latest(store))
+
+
+@blp.get("/events")
+@needs(Role.VIEWER)
+@blp.arguments(schemas.AuditQuery, location="query", as_kwargs=True)
+@blp.response(200, schemas.AuditPage)
+def events(*, limit: int, **which: Any) -> dict[str, Any]:
+    """What was changed, by whom and why, and what the guard saw; newest first."""
+    found = _store().events(limit=limit + 1, **which)
+    page = found[:limit]
+    return {"events": page, "next": page[-1].id if len(found) > limit else None}
+
+
+@blp.get("/ledger")
+@needs(Role.VIEWER)
+@blp.arguments(schemas.SeriesQuery, location="query", as_kwargs=True)
+@blp.response(200, schemas.Ledger)
+def ledger(
+    *, start_time: datetime, end_time: datetime, endpoint: str | None, resolution: int
+) -> dict[str, Any]:
+    """Requests, failures, fallbacks and percentiles over time, by endpoint and implementation."""
+    width = timedelta(seconds=resolution)
+    start = start_time - timedelta(seconds=start_time.timestamp() % resolution)
+    rows = _store().ledger(start, end_time, endpoint, width)
+    return {
+        "start_time": start,
+        "end_time": end_time,
+        "resolution": resolution,
+        "series": series.series(rows),
+    }
+
+
+@blp.get("/mismatches")
+@needs(Role.VIEWER)
+@blp.arguments(schemas.MismatchesQuery, location="query", as_kwargs=True)
+@blp.response(200, schemas.Mismatches)
+def mismatches(*, endpoint: str | None, limit: int) -> dict[str, Any]:
+    """In which ways the domain's answers differ from legacy's, the most frequent first."""
+    return {"mismatches": _store().mismatches(endpoint)[:limit]}
+
+
+def _takes(order: type[RolloutOrder]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a view that carries out an order, for operators alone."""
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        for status in _REFUSALS:
+            view = blp.alt_response(status, status.name)(view)
+        view = blp.response(200, schemas.Outcome)(view)
+        return needs(Role.OPERATOR)(blp.arguments(order, location="json", as_kwargs=True)(view))
+
+    return decorate
+
+
+@blp.post("/set")
+@_takes(SetOrder)
+def set_percent(*, percent: float, **order: Any) -> orders.Outcome:
+    """Have the domain answer another share of the subjects; what is rolled back stays so."""
+    return _carry_out(EventKind.SET, changes.percent_set(percent), **order)
+
+
+@blp.post("/rollback")
+@_takes(RolloutOrder)
+def rollback(**order: Any) -> orders.Outcome:
+    """Send everything to legacy until it is resumed; without an endpoint, of all endpoints."""
+    return _carry_out(EventKind.ROLLBACK, changes.rolled_back, **order)
+
+
+@blp.post("/hold")
+@_takes(RolloutOrder)
+def hold(**order: Any) -> orders.Outcome:
+    """Keep the percent and have nobody raise it until it is resumed."""
+    return _carry_out(EventKind.HOLD, changes.held, **order)
+
+
+@blp.post("/resume")
+@_takes(RolloutOrder)
+def resume(**order: Any) -> orders.Outcome:
+    """Take a rollback or a hold back: the percent applies again, and may be raised."""
+    return _carry_out(EventKind.RESUME, changes.resumed, **order)
+
+
+def _carry_out(kind: EventKind, change: changes.Change, **order: Any) -> orders.Outcome:
+    runtime = canary.runtime
+    wanted = orders.Order(kind=kind, change=change, by=bearer().by, **order)
+    return orders.carry_out(_store(), wanted, runtime.endpoints, runtime.overrides)

@@ -1,0 +1,61 @@
+"""What operators order, by command or over HTTP, and what comes of it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from detection_api.canary.overrides import Overrides
+from detection_api.canary.store import EventKind, RolloutState, StaleEpochError, Store
+from detection_api.rollout import changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What an operator wants done to an endpoint, or to the default.
+
+    `expected_epoch` is that of the state which the operator has seen; None for whatever it is.
+    One that `lowers` changes only what is above.
+    """
+
+    endpoint: str
+    kind: EventKind
+    change: changes.Change
+    by: str
+    reason: str
+    expected_epoch: int | None = None
+    lowers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An endpoint's own state after an order; `changed` is false where it was so already.
+
+    `cautions` say why its percent does not apply all the same.
+    """
+
+    state: RolloutState
+    changed: bool
+    cautions: tuple[str, ...]
+
+
+def carry_out(
+    store: Store, order: Order, endpoints: Collection[str], overrides: Overrides
+) -> Outcome:
+    """Carry out an order in an application of these `endpoints`, with its event.
+
+    Raises StaleEpochError, after which nothing was done, where the endpoint was changed since the
+    operator looked, or is changed at this moment.
+    """
+    states = dict(store.read().states)
+    old = changes.own(states, order.endpoint)
+    if order.expected_epoch not in (None, old.epoch):
+        raise StaleEpochError(order.endpoint)
+    is_set_anyway = order.kind is EventKind.SET and not order.lowers
+    changed = is_set_anyway or order.change(old) != old
+    state = old
+    if changed:
+        state = states[order.endpoint] = changes.write(
+            store, old, order.change, order.kind, by=order.by, reason=order.reason
+        )
+    is_lowered = order.kind is EventKind.ROLLBACK
+    cautions = changes.cautions(states, order.endpoint, endpoints, overrides)
+    return Outcome(state=state, changed=changed, cautions=() if is_lowered else tuple(cautions))
