@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from hypothesis import settings
 from psycopg2 import sql
 from sqlalchemy.pool import NullPool
 
@@ -16,6 +17,9 @@ from detection_api import command, logs, schema
 from detection_api.canary import tables
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
 from detection_api.models.base import Base
+
+settings.register_profile("suite", deadline=None)  # no test depends on speed
+settings.load_profile("suite")
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 

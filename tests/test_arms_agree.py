@@ -21,9 +21,7 @@ from tests.world import NOW, World, world
 __all__ = ["world"]
 
 # The world is cleared at the start of every example.
-agreement = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+agreement = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOAT = st.floats(allow_nan=False, allow_infinity=False)

@@ -108,9 +108,7 @@ def assert_agreed(world: World, **page: Any) -> None:
     assert domain == world.ask("legacy", "detection_records", **arguments)
 
 
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(writes=st.lists(WRITES, min_size=1, max_size=8), windows=WINDOWS)
 def test_totals_are_what_counting_finds_after_any_writes_and_in_any_window(
     world: World, connection: extensions.connection, writes: list[Any], windows: list[Any]

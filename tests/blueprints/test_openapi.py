@@ -35,7 +35,7 @@ def test_no_request_gets_what_the_description_does_not_allow(
 ) -> None:
     """No 5xx, no undocumented status or body, no bad input accepted, no good one refused."""
 
-    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=ALL)
+    @settings(max_examples=EXAMPLES, derandomize=True, suppress_health_check=ALL)
     @given(schema[path]["GET"].as_strategy(generation_mode=mode))
     def check(case: schemathesis.Case) -> None:
         case.query.setdefault("force_domain", word)

@@ -24,9 +24,7 @@ START = datetime(2025, 10, 31, 23, 59, 59, tzinfo=UTC)
 # Few moments, so that many records share one; some in the next month, which is another partition.
 MOMENTS = st.integers(0, 4).map(lambda n: START + timedelta(seconds=n / 2))
 
-walking = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+walking = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

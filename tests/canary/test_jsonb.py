@@ -37,7 +37,7 @@ def test_ordinary_values_are_taken_as_they_are(database_url: str, value: Any) ->
     assert taken(database_url, value) == value
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES)
 def test_any_value_is_taken(database_url: str, value: Any) -> None:
     taken(database_url, value)

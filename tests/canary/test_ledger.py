@@ -97,9 +97,7 @@ FLUSH = st.sampled_from([(True, True), (False, False), (True, False)])
 PASSING = st.sampled_from([1.0, BUCKET_SECONDS, 300.0])
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(COUNTING, FLUSH, PASSING), max_size=40))
 def test_whatever_fails_on_the_way_the_store_ends_with_what_was_counted(
     store: Store, steps: list[tuple[str, str, int] | tuple[bool, bool] | float]

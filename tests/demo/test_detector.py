@@ -23,6 +23,10 @@ from detection_api.ingest import camera_statistics, event_lines
 from tests.demo.support import environ
 from tests.ingest.support import has_logged, query, running, wait_until
 
+PATIENCE = 120
+"""Seconds; a busy machine is no failure."""
+PROMPT = 20
+"""Seconds, far below those that a server which does not answer would be waited for."""
 WORLD = World(1)
 MONDAY = 1_795_428_000.0
 """2026-11-23T10:00:00Z, in the middle of a shift."""
@@ -42,12 +46,12 @@ def channel(valkey: EmbeddedValkey) -> Iterator[PubSub]:
         client.pubsub() as pubsub,  # type: ignore[no-untyped-call]
     ):
         pubsub.subscribe(CHANNEL)
-        assert pubsub.get_message(timeout=10) is not None
+        assert pubsub.get_message(timeout=PATIENCE) is not None
         yield pubsub
 
 
 def next_statistics(channel: PubSub) -> camera_statistics.CameraStatistics:
-    message = channel.get_message(timeout=20, ignore_subscribe_messages=True)
+    message = channel.get_message(timeout=PATIENCE, ignore_subscribe_messages=True)
     assert message is not None, "nothing was published in time"
     parsed = camera_statistics.parse(message["data"])
     assert parsed is not None
@@ -74,7 +78,7 @@ class Process:
     def end(self, number: int) -> tuple[int, str]:
         """Ask it to end, which must be prompt; its exit code and standard error."""
         self._process.send_signal(number)
-        _, errors = self._process.communicate(timeout=5)
+        _, errors = self._process.communicate(timeout=PROMPT)
         return self._process.returncode, errors
 
     def kill(self) -> None:

@@ -109,9 +109,7 @@ _text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 _tricky = st.text(st.sampled_from("\\\t\n\r\"'{}N.é😀 "), min_size=1, max_size=6)
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     type_=_text | _tricky,
     region=st.none() | _text | _tricky,

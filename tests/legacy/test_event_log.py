@@ -56,7 +56,7 @@ def test_the_last_line_comes_first(log: Path) -> None:
     assert track_ids(event_log.newest(log, 10)) == [4, 3, 2, 1, 0]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(st.integers(0, 9).map(line) | st.binary(max_size=5).map(lambda b: b + b"\n")),
     block=st.integers(1, 200),
