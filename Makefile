@@ -25,8 +25,8 @@ check: $(READY) ## lint, format, strict types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## measure speed, as ratios in one run
-	$(BIN)/python -m benchmarks
+bench: $(READY) ## measure speed, as ratios in one run: half an hour; ROWS=10M adds the largest world
+	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS))
 
 clean: ## remove the environment and caches; the data in instance/ stays
 	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

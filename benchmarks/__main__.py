@@ -5,9 +5,21 @@ from typing import Any
 
 import click
 
-from benchmarks import compared, deep_pages, growth, ingestion, load, memory, micro, results
+from benchmarks import (
+    compared,
+    deep_pages,
+    growth,
+    ingestion,
+    load,
+    memory,
+    micro,
+    report,
+    results,
+)
+from benchmarks.comparison import UnlikeError
 from benchmarks.load import LoadError
 from benchmarks.options import ROWS, Options
+from benchmarks.report import tell
 from benchmarks.results import Result
 from benchmarks.stage import Stage, stage
 from detection_api import logs
@@ -32,7 +44,10 @@ PARTS = (*compared.PARTS, *SERVED, *micro.PARTS)
     "--requests", type=click.IntRange(1), default=100_000, help="Requests of the memory part."
 )
 def main(parts: tuple[str, ...], **options: Any) -> None:
-    """Measure PARTS, or all of them; what was found goes to benchmarks/results.json, too.
+    """Measure PARTS, or all of them, which takes about half an hour.
+
+    What was found goes to benchmarks/results.json, too; a whole run's tables to the README beside
+    it.
 
     \b
     Example:
@@ -40,24 +55,31 @@ def main(parts: tuple[str, ...], **options: Any) -> None:
     """
     logs.configure("WARNING")
     chosen = set(parts or PARTS)
-    for part in [part for part in micro.PARTS if part in chosen]:
-        for line in micro.compare(part, options["turns"]):
-            click.echo(line)
     try:
-        if served := chosen - set(micro.PARTS):
+        if not chosen <= set(micro.PARTS):
             load.require_wrk()
-            with stage() as built:
-                results.save(_measure(built, served, Options(**options)))
-    except LoadError as error:
+        report.warn_of_a_busy_machine()
+        tell(report.machine())
+        for result in _measure(chosen, Options(**options)):
+            results.save([result])
+    except (LoadError, UnlikeError) as error:
         raise click.ClickException(str(error)) from error
+    if not parts:
+        report.write_readme()
 
 
-def _measure(built: Stage, parts: set[str], options: Options) -> Iterator[Result]:
-    if parts & set(compared.PARTS):
-        yield from compared.run(built, parts, options)
-    for part, run in SERVED.items():
-        if part in parts:
-            yield from run(built, options)
+def _measure(parts: set[str], options: Options) -> Iterator[Result]:
+    for part in [part for part in micro.PARTS if part in parts]:
+        for line in micro.compare(part, options.turns):
+            tell(line)
+    if parts <= set(micro.PARTS):
+        return
+    with stage() as built:
+        if parts & set(compared.PARTS):
+            yield from compared.run(built, parts, options)
+        for part, run in SERVED.items():
+            if part in parts:
+                yield from run(built, options)
 
 
 if __name__ == "__main__":

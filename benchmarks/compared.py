@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-import click
-
 from benchmarks import comparison, results
 from benchmarks.comparison import Asked
 from benchmarks.limit import Limit
 from benchmarks.load import Load
 from benchmarks.options import Options
+from benchmarks.report import tell
 from benchmarks.results import Result
 from benchmarks.stage import Stage
 from benchmarks.subjects import SUBJECTS
@@ -32,11 +31,11 @@ def run(stage: Stage, parts: set[str], options: Options) -> Iterator[Result]:
             asked[PGBENCH] = Limit(stage.pgbench, world, stage.folder)
         taken = {}
         for endpoint in options.endpoints or servers[0].paths:
-            click.echo(f"{endpoint}, {world.rows:,} rows, {options.turns} turns")
+            tell(f"{endpoint}, {world.rows:,} rows, {options.turns} turns")
             taken[endpoint] = comparison.take_turns(asked, endpoint, options.turns, options.seconds)
             for name, loads in taken[endpoint].items():
                 result = Result.of(*name, endpoint, world.rows, loads)
-                click.echo(str(result))
+                tell(str(result))
                 yield result
     for name in asked:
         if name[0] == "canary":
@@ -51,4 +50,4 @@ def _print_ratios(ours: Name, taken: Mapping[str, Mapping[Name, Sequence[Load]]]
             if name != ours:
                 found = results.ratio(loads[ours], theirs, "requests_per_s")
                 table.setdefault("{} ({})".format(*name), []).append(found)
-    click.echo(results.ratios("{} ({}) divided by".format(*ours), list(taken), table))
+    tell(results.ratios("{} ({}) divided by".format(*ours), list(taken), table))

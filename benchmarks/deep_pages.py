@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.request import urlopen
 
-import click
-
 from benchmarks import comparison, results
 from benchmarks.options import Options
+from benchmarks.report import tell
 from benchmarks.results import Result
 from benchmarks.stage import Server, Stage
 from benchmarks.subjects import CANARY
@@ -28,13 +27,13 @@ def run(stage: Stage, options: Options) -> Iterator[Result]:
         paths = {"first-page": FIRST, "deep-page": _after(server, depth)}
         asked = {part: replace(server, paths={ENDPOINT: [path]}) for part, path in paths.items()}
         taken = comparison.take_turns(asked, ENDPOINT, options.turns, options.seconds)
-    click.echo(f"deep pages, {world.rows:,} rows, {options.turns} turns")
+    tell(f"deep pages, {world.rows:,} rows, {options.turns} turns")
     for part, loads in taken.items():
         result = Result.of(part, CANARY.server, ENDPOINT, world.rows, loads)
-        click.echo(str(result))
+        tell(str(result))
         yield result
     share = results.ratio(taken["deep-page"], taken["first-page"], "p50_ms")
-    click.echo(f"  a page at depth {depth:,} takes {share:.2f}x the first page's time")
+    tell(f"  a page at depth {depth:,} takes {share:.2f}x the first page's time")
 
 
 def _after(server: Server, depth: int) -> str:

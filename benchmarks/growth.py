@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-import click
-
 from benchmarks import comparison, results
 from benchmarks.options import ROWS, Options
+from benchmarks.report import tell
 from benchmarks.results import Result
 from benchmarks.stage import Stage
 from benchmarks.subjects import CANARY
@@ -24,13 +23,13 @@ def run(stage: Stage, options: Options) -> Iterator[Result]:
         }
         endpoints = options.endpoints or list(asked[smallest].paths)
         for endpoint in endpoints:
-            click.echo(f"growth, {endpoint}, {options.turns} turns")
+            tell(f"growth, {endpoint}, {options.turns} turns")
             taken = comparison.take_turns(asked, endpoint, options.turns, options.seconds)
             for rows, loads in taken.items():
                 result = Result.of("growth", CANARY.server, endpoint, rows, loads)
-                click.echo(f"{result}  {rows:>12,} rows")
+                tell(f"{result}  {rows:>12,} rows")
                 yield result
             for rows in larger:
                 found = results.ratio(taken[rows], taken[smallest], "p99_ms")
                 table[f"{rows:,} rows"].append(found)
-    click.echo(results.ratios(f"P99 against {smallest:,} rows'", endpoints, table))
+    tell(results.ratios(f"P99 against {smallest:,} rows'", endpoints, table))

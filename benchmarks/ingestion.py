@@ -13,13 +13,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
 import psycopg2
 from psycopg2 import extensions
 
 from benchmarks import results
 from benchmarks.load import Load, LoadError
 from benchmarks.options import Options
+from benchmarks.report import tell
 from benchmarks.results import Result
 from benchmarks.stage import EVERYTHING, Server, Stage
 from benchmarks.subjects import CANARY
@@ -57,12 +57,12 @@ def run(stage: Stage, options: Options) -> Iterator[Result]:
         Result.of("reads-beside-ingestion", CANARY.server, EVERYTHING, rows, turns.beside),
         Result("ingestion", "detection-api", "ingest events", rows, rate, 0.0, 0.0, 0.0, runs),
     ]
-    click.echo(f"ingestion of {lines:,} lines into {rows:,} rows, {runs} turns of {seconds} s")
+    tell(f"ingestion of {lines:,} lines into {rows:,} rows, {runs} turns of {seconds} s")
     for result in found:
-        click.echo(str(result))
+        tell(str(result))
         yield result
     share = results.ratio(turns.beside, turns.alone, "p99_ms")
-    click.echo(f"  {rate:,.0f} lines/s; the reads' P99 meanwhile is {share:.2f}x")
+    tell(f"  {rate:,.0f} lines/s; the reads' P99 meanwhile is {share:.2f}x")
 
 
 def _take_turns(

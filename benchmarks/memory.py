@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-import click
 import psutil
 
 from benchmarks.options import Options
+from benchmarks.report import tell
 from benchmarks.results import Result
 from benchmarks.stage import EVERYTHING, Stage
 from benchmarks.subjects import CANARY
@@ -25,7 +25,7 @@ def run(stage: Stage, options: Options) -> Iterator[Result]:
         everything.ask(EVERYTHING, WARM_UP)
         first = _megabytes(server.pid)
         loads, answered, last = [], 0.0, first
-        click.echo(f"memory, {world.rows:,} rows, {options.requests:,} requests")
+        tell(f"memory, {world.rows:,} rows, {options.requests:,} requests")
         while answered < options.requests:
             loads.append(everything.ask(EVERYTHING, TURN))
             marks_before = int(answered * MARKS / options.requests)
@@ -33,12 +33,12 @@ def run(stage: Stage, options: Options) -> Iterator[Result]:
             if int(answered * MARKS / options.requests) > marks_before:
                 last = _megabytes(server.pid)
                 sizes = "  ".join(f"{pid}: {size:.1f} MB" for pid, size in last.items())
-                click.echo(f"  {answered:>12,.0f} requests  {sizes}")
+                tell(f"  {answered:>12,.0f} requests  {sizes}")
     result = Result.of("memory", CANARY.server, EVERYTHING, world.rows, loads)
-    click.echo(str(result))
+    tell(str(result))
     yield result
     growth = max(last[pid] / first[pid] for pid in first)
-    click.echo(f"  the worker that grew most has {growth:.3f}x what it had after warming up")
+    tell(f"  the worker that grew most has {growth:.3f}x what it had after warming up")
 
 
 def _megabytes(pid: int) -> dict[int, float]:

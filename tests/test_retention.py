@@ -65,7 +65,12 @@ def _insert(url: str, day: str) -> None:
         f"{day}Z",
     )
     query(url, "INSERT INTO detection_records (timestamp, camera_id) VALUES (%s, 'b')", f"{day}Z")
-    query(url, "INSERT INTO hourly_event_counts VALUES (%s, 'b', 'a', 1)", f"{day}Z")
+    query(
+        url,
+        "INSERT INTO hourly_event_counts AS old VALUES (%s, 'b', 'a', 1)"
+        " ON CONFLICT (hour, camera_id, type) DO UPDATE SET count = old.count + 1",
+        f"{day}Z",
+    )
 
 
 def _months(url: str) -> list[str]:
@@ -87,7 +92,8 @@ KEPT = ["2001-02", "2026-08", "2026-09", "2026-10", "2026-11"]
 def test_months_that_are_older_go_with_all_their_rows_and_the_rest_stays(
     run: Run, history: str
 ) -> None:
-    counts = query(history, "SELECT * FROM hourly_event_counts ORDER BY hour")
+    counts = query(history, "SELECT * FROM daily_event_counts ORDER BY day")
+    assert len(counts) == len(MONTHS) + 1
     result = run("--older-than", "90d", "--yes")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-4:] == [
@@ -97,7 +103,8 @@ def test_months_that_are_older_go_with_all_their_rows_and_the_rest_stays(
     assert _months(history) == sorted(
         f"{table}_y2026m{month:02}" for table in partitions.TABLES for month in (8, 9, 10, 11)
     )
-    assert query(history, "SELECT * FROM hourly_event_counts ORDER BY hour") == counts
+    assert query(history, "SELECT * FROM daily_event_counts ORDER BY day") == counts
+    assert query(history, "SELECT * FROM record_totals") == [("b", len(KEPT))]
 
 
 def test_what_will_go_is_shown_first_and_only_a_yes_lets_it_go(run: Run, history: str) -> None:
@@ -108,7 +115,7 @@ def test_what_will_go_is_shown_first_and_only_a_yes_lets_it_go(run: Run, history
         assert result.exit_code == 1
         lines = result.stdout.splitlines()
         assert lines[:2] == [
-            "Kept: everything from 2026-08-25 on, all counts, all violations.",
+            "Kept: everything from 2026-08-25 on, all counts of events, all violations.",
             "Kept, though older: 2 rows that are in no month's partition.",
         ]
         assert lines[2].startswith("Dropped for good, 0.")
@@ -217,7 +224,7 @@ def test_readers_and_writers_go_on_while_months_are_dropped(run: Run, history: s
         return work
 
     def write(_: Any) -> None:
-        _insert_events(history)
+        _insert(history, "2026-11-23")
 
     threads = [Thread(target=repeat, args=(work,)) for work in (read("all"), read("newest"), write)]
     for thread in threads:
@@ -231,12 +238,6 @@ def test_readers_and_writers_go_on_while_months_are_dropped(run: Run, history: s
         thread.join()
     assert result.exit_code == 0
     assert failures == []
-    assert {"2026-06", "2026-07"}.isdisjoint(_left(history, "events"))
-
-
-def _insert_events(url: str) -> None:
-    query(
-        url,
-        "INSERT INTO events (timestamp, ts, type, camera_id, confidence, evidence)"
-        " SELECT '2026-11-23Z', 0, 'a', 'b', 0, '{}' FROM generate_series(1, 10)",
-    )
+    left = _left(history, "detection_records")
+    assert {"2026-06", "2026-07"}.isdisjoint(_left(history, "events") + left)
+    assert query(history, "SELECT count FROM record_totals") == [(len(left),)]

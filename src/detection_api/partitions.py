@@ -45,6 +45,7 @@ ORDER BY relname
 _IS_ATTACHED = "SELECT relispartition FROM pg_class WHERE oid = %s::regclass"
 _DETACH = sql.SQL("ALTER TABLE {table} DETACH PARTITION {partition}")
 _DROP = sql.SQL("DROP TABLE {partition}")
+_FORGET = "DELETE FROM hourly_record_counts WHERE hour >= %s AND hour < %s"
 _MONTHLY = re.compile(rf"({'|'.join(TABLES)})_y(\d{{4}})m(\d\d)")
 
 
@@ -61,6 +62,11 @@ class Partition:
     def name(self) -> str:
         """The partition's own name."""
         return partition_name(self.table, self.month)
+
+
+def _bounds(month: date) -> tuple[str, str]:
+    """When the month begins and when the next one does, for PostgreSQL."""
+    return f"{month} 00:00:00+00", f"{shift(month, 1)} 00:00:00+00"
 
 
 def month_of(moment: datetime) -> date:
@@ -140,12 +146,13 @@ def create(connection: extensions.connection, table: str, month: date) -> None:
     LOCK_TIMEOUT_MS; nothing is changed then.
     """
     partition = partition_name(table, month)
+    start, end = _bounds(month)
     parts = {
         "table": sql.Identifier(table),
         "default": sql.Identifier(f"{table}_default"),
         "partition": sql.Identifier(partition),
-        "start": sql.Literal(f"{month} 00:00:00+00"),
-        "end": sql.Literal(f"{shift(month, 1)} 00:00:00+00"),
+        "start": sql.Literal(start),
+        "end": sql.Literal(end),
     }
     with connection, connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = %s", [LOCK_TIMEOUT_MS])
@@ -179,7 +186,8 @@ def drop(connection: extensions.connection, partition: Partition) -> None:
     """Drop a partition for good, over an autocommit connection.
 
     Readers and writers of its table wait only while it is detached, which takes milliseconds once
-    its lock is had; the files go afterwards, when nobody looks there any more. Killed in between,
+    its lock is had; the files go afterwards, when nobody looks there any more. The totals of
+    detection records are less by those that went, counts of events stay. Killed in between,
     it leaves a detached table, which `ended` lists. Raises psycopg2's LockNotAvailable when the
     lock is not to be had in LOCK_TIMEOUT_MS; nothing is changed then.
     """
@@ -193,5 +201,7 @@ def drop(connection: extensions.connection, partition: Partition) -> None:
         cursor.execute(_IS_ATTACHED, [partition.name])
         if cursor.fetchone() == (True,):
             cursor.execute(_DETACH.format(**names))
+            if partition.table == "detection_records":
+                cursor.execute(_FORGET, _bounds(partition.month))
     with connection.cursor() as cursor:
         cursor.execute(_DROP.format(**names))

@@ -39,8 +39,9 @@ def data() -> None:
 def prune(age: timedelta, yes: bool) -> None:
     """Drop the months of events and detection records that are older, whole months only.
 
-    It shows what would go, and asks. Counts stay, so daily statistics do too; so do violations.
-    Reads and ingestion go on meanwhile. It may be ended at any moment and started again.
+    It shows what would go, and asks. Violations stay, and so do counts of events, which daily
+    statistics are made from. Reads and ingestion go on meanwhile. It may be ended at any moment
+    and started again.
 
     \b
     Example:
@@ -65,7 +66,7 @@ def prune(age: timedelta, yes: bool) -> None:
 
 def plan(found: Sequence[Partition], before: datetime, strayed: int) -> list[str]:
     """What would be dropped, in lines for an operator."""
-    lines = [f"Kept: everything from {before:%Y-%m-%d} on, all counts, all violations."]
+    lines = [f"Kept: everything from {before:%Y-%m-%d} on, all counts of events, all violations."]
     if strayed:
         lines.append(f"Kept, though older: {strayed:,} rows that are in no month's partition.")
     if not found:
