@@ -2,23 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg2
-
 from detection_api.canary.ledger import Batch, MismatchTally, Tally
 from detection_api.canary.store import EventKind, Store
-from tests.canary.stores import heartbeat
+from tests.canary.stores import heartbeat, pool_of
 
 
 class History:
     """Writes what happened before the test began; counts as a worker flushes them."""
 
     def __init__(self, url: str, store: Store) -> None:
-        self._url = url
-        self._store = store
+        self.store, self.url = store, url
+        self.connection = pool_of(url).connection
         self._batches = 0
 
     def event(
@@ -33,7 +30,7 @@ class History:
         reason: str = "",
     ) -> int:
         """Add an event; its id."""
-        with closing(psycopg2.connect(self._url)) as connection, connection:
+        with self.connection() as connection:
             cursor = connection.cursor()
             cursor.execute(
                 "INSERT INTO rollout_event (endpoint, kind, by, reason, epoch, evidence, at, run)"
@@ -65,7 +62,7 @@ class History:
     def flush(self, batch: Batch, at: datetime) -> None:
         """Have a worker tell of a batch that it began in the bucket of `at`."""
         self._batches += 1
-        self._store.flush(
+        self.store.flush(
             heartbeat(), self._batches, batch, (datetime.now(UTC) - middle(at)).total_seconds()
         )
 

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping
 
 RELATIVE_ERROR = 0.05
-_GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
-_PER_LOG = 1 / math.log(_GAMMA)
+GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
+_PER_LOG = 1 / math.log(GAMMA)
 _SHORTEST = 1e-6
 """Seconds; nothing that is measured here is shorter."""
 
@@ -24,7 +24,7 @@ def bin_of(seconds: float) -> int:
 
 def seconds_of(index: int) -> float:
     """What stands for everything in a bin, in seconds."""
-    return 2 * math.exp(index / _PER_LOG) / (_GAMMA + 1)
+    return 2 * math.exp(index / _PER_LOG) / (GAMMA + 1)
 
 
 def observe(into: Histogram, seconds: float) -> None:

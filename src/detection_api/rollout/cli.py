@@ -17,6 +17,7 @@ from detection_api.rollout.commands import (
     with_default,
 )
 from detection_api.rollout.orders import Order, carry_out
+from detection_api.rollout.report.command import report
 from detection_api.rollout.running import abandon_run, run
 from detection_api.rollout.views import events, mismatches, status
 
@@ -46,7 +47,7 @@ def rollout() -> None:
     """
 
 
-for _view in (run, abandon_run, status, events, mismatches, assess_command):
+for _view in (run, abandon_run, status, events, mismatches, report, assess_command):
     rollout.add_command(_view)
 
 

@@ -101,7 +101,7 @@ def measure(gathered: Gathered, window: Window, contract: Iterable[str]) -> Evid
     endpoint = window.endpoint
     rows = [row for row in gathered.rows if row.endpoint == endpoint]
     inside = [row for row in rows if row.bucket >= window.since]
-    arms = {arm: _arm(sum_up(row for row in inside if row.arm == arm.value)) for arm in Arm}
+    arms = {arm: arm_evidence(sum_up(row for row in inside if row.arm == arm.value)) for arm in Arm}
     accepted = tuple(d for d in gathered.shared.accepted if d.endpoint == endpoint)
     taken = _grown_branches(gathered.snapshot(endpoint).branches, window.before.branches)
     untaken = sorted(set(contract) - set(taken))
@@ -158,7 +158,8 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
 
 
-def _arm(tally: Tally) -> ArmEvidence:
+def arm_evidence(tally: Tally) -> ArmEvidence:
+    """What a tally tells of an arm."""
     return ArmEvidence(
         counts={name: getattr(tally, name) for name in COUNTS},
         failures=tally.failures,

@@ -97,10 +97,11 @@ def _worker_row(worker: WorkerStatus) -> Sequence[str]:
 
 @click.command()
 @OF_ENDPOINT
+@click.option("--run", type=click.IntRange(min=1), help="Of this rollout run only.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 @JSON
 @with_appcontext
-def events(endpoint: str | None, limit: int, as_json: bool) -> None:
+def events(endpoint: str | None, run: int | None, limit: int, as_json: bool) -> None:
     """Show what was changed, by whom and why, newest first; and what the guard saw.
 
     \b
@@ -108,7 +109,7 @@ def events(endpoint: str | None, limit: int, as_json: bool) -> None:
       detection-api rollout events --endpoint records.violation --limit 5
     """
     _refuse_unknown(endpoint)
-    found = open_store().events(endpoint, limit)
+    found = open_store().events(endpoint, limit, run)
     if as_json:
         print_json(found)
     elif not found:

@@ -1,0 +1,131 @@
+"""Who reads the first lines only knows what became of the run, and what it has not shown."""
+
+import pytest
+
+from detection_api.canary.store import EventKind, Store
+from tests.rollout.conftest import Run
+from tests.rollout.history import History, ago
+from tests.rollout.report.conftest import Make, Reported
+from tests.rollout.report.past_run import Trouble
+
+LANGUAGES = ("en", "zh")
+
+
+def lead(reported: Reported, language: str = "en") -> list[str]:
+    return [told["text"] for told in reported.data(language)["lead"]]
+
+
+def unproven(reported: Reported) -> list[str]:
+    (section,) = (s for s in reported.data()["sections"] if s["key"] == "unproven")
+    return [told["text"] for block in section["blocks"] for told in block["paragraph"]]
+
+
+def test_a_healthy_run_says_so_and_that_nothing_failed(healthy: Reported) -> None:
+    assert lead(healthy) == [
+        "All 7 endpoints have passed every stage; the domain answers 100% of their requests.",
+        "The domain failed none of the 3,108 requests that were decided for it,"
+        " and legacy answered none in its place.",
+    ]
+    assert lead(healthy, "zh")[0] == "全部 7 个端点已通过所有阶段，其 100% 的请求由新实现处理。"
+
+
+def test_failed_endpoints_come_first_with_where_and_why(broken: Reported) -> None:
+    first, *others = lead(broken)
+    assert first == "4 of 7 endpoints have passed every stage up to 100%; the others have not."
+    assert others == [
+        "statistics.daily failed at 25% and went back to 10%: 48 requests failed, 12 did not;"
+        " the guard says: failing",
+        "statistics.events failed at 10% and went back to 0%: its answers differ from legacy's:"
+        " $.events[*].timestamp, another type or format (31)",
+        "cameras.cameras was left behind at 50%: somebody changed its percentage meanwhile"
+        " (ann set 5%)",
+        "The domain failed 48 times in 2,256 requests (30 by an error, 18 by a timeout)."
+        " Legacy answered for it 48 times; each is a failure all the same,"
+        " whatever the client saw.",
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("form", ["md", "html"])
+def test_every_format_begins_with_the_same_lines(
+    broken: Reported, form: str, language: str
+) -> None:
+    shown = broken.show(form, language)
+    section = broken.data(language)["sections"][0]["title"]
+    places = [shown.index(part) for part in ("statistics.daily", "statistics.events", "cameras.c")]
+    assert places == sorted(places)
+    assert places[-1] < shown.index(f"{section}</h2>" if form == "html" else f"## {section}")
+
+
+def test_what_was_not_proven_is_said_for_each_endpoint(broken: Reported) -> None:
+    said = unproven(broken)
+    assert "statistics.daily: the stages 25%, 50%, 100% were not passed." in said
+    assert any(
+        line.startswith("records.violation: no comparison ever met $.rows:i") for line in said
+    )
+    assert any(line.startswith("No instance was verified over HTTP") for line in said)
+    assert not any("cameras.camera_stats" in line for line in said)
+
+
+def test_a_run_that_goes_on_is_said_to(make: Make) -> None:
+    run = make(endpoints=["records.violation", "statistics.daily"]).go(2)
+    run.open_stage("records.violation", 3)
+    running = Reported(run)
+    first, *others = lead(running)
+    assert first.startswith("The run has not ended: as of 20")
+    assert first.endswith("0 of 2 endpoints have passed every stage up to 100%.")
+    assert others[:2] == [
+        "records.violation is at 50%, undecided.",
+        "statistics.daily is at 25%, undecided.",
+    ]
+    assert "statistics.daily: the stages 50%, 100% were not passed." in unproven(running)
+    for form in ("md", "html"):
+        assert "not ended; as of" in running.show(form)
+        assert "尚未结束" in running.show(form, "zh")
+
+
+def test_a_run_that_met_no_traffic_has_proven_nothing(make: Make) -> None:
+    run = make(endpoints=["records.violation"])
+    run.open_stage("records.violation", 1)
+    first, *others = lead(Reported(run.end("abandoned")))
+    assert first.startswith("An operator ended the run before its endpoint had passed")
+    assert others[-1] == ("No request was decided for the domain in this run. Nothing was proven.")
+
+
+def test_an_endpoint_that_was_rolled_back_afterwards_has_not_passed(make: Make) -> None:
+    run = make(endpoints=["records.violation"]).go()
+    guard = {"by": "guard", "reason": "failing"}
+    run.history.event("records.violation", EventKind.ROLLBACK, run.now, **guard)
+    undone = Reported(run.end("incomplete", status="rolled_back", reason="failing"))
+    assert lead(undone)[:2] == [
+        "The endpoint has not passed every stage up to 100%.",
+        "records.violation passed every stage, and was rolled back afterwards (failing).",
+    ]
+    assert "guard rolled it back: failing" in undone.show("md")
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [
+        ("patience", "it neither passed nor failed while there was patience"),
+        ("pinned", "the environment pins its percentage"),
+        ("rolled_back", "was rolled back at 10%: ann set 5%, 0 requests failed, 24 did not"),
+        ("of a later release", "ann set 5%"),
+    ],
+)
+def test_who_is_left_behind_is_said_with_the_cause(make: Make, cause: str, says: str) -> None:
+    trouble = {"records.violation": Trouble(stage=1, leave=cause, branches=())}
+    run = make(endpoints=["records.violation"], trouble=trouble)
+    assert says in lead(Reported(run.go(1).end()))[1]
+
+
+def test_without_a_run_there_is_nothing_to_report(run: Run) -> None:
+    result = run("rollout", "report")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there was no run yet" in result.stderr
+    assert "there is no run 7" in run("rollout", "report", 7).stderr
+
+
+def test_an_event_that_began_no_run_is_no_run(run: Run, database: str, store: Store) -> None:
+    identifier = History(database, store).event("*", EventKind.SET, ago(hours=1), {"percent": 5})
+    assert f"there is no run {identifier}" in run("rollout", "report", identifier).stderr
