@@ -47,11 +47,13 @@ def message() -> str:
     return json.dumps(fields)
 
 
-def verify(world: World, instance: Instance, *arguments: str) -> tuple[int, dict[str, Any]]:
+def verify(
+    world: World, instance: Instance, *arguments: str, **environ: str
+) -> tuple[int, dict[str, Any]]:
     """The exit code, and what is found of each endpoint."""
     ended = subprocess.run(
         [COMMAND, "verify", f"http://127.0.0.1:{instance.port}", "--json", *arguments],
-        env={"DATABASE_URL": world.database_url, "ENV_FILE": "none"},
+        env={"DATABASE_URL": world.database_url, "ENV_FILE": "none", **environ},
         check=False,
         capture_output=True,
         text=True,
@@ -114,3 +116,23 @@ def test_what_is_accepted_is_respected(world: World, instance: Instance) -> None
     (result,) = found.values()
     assert (code, result["findings"]) == (0, [])
     assert result["cases"][0]["findings"] == ["alphabetical from now on"]
+
+
+def test_where_forcing_takes_a_token_an_operator_verifies_with_one(
+    world: World, tmp_path: Path
+) -> None:
+    created = subprocess.run(
+        [COMMAND, "tokens", "create", "ann", "--role", "operator"],
+        env={"DATABASE_URL": world.database_url, "ENV_FILE": "none"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    environ = {**world.environ, "WEB_CONCURRENCY": "1", "FORCE_DOMAIN": "token"}
+    only = ("--endpoint", "records.violation")
+    with Instance(tmp_path, environ) as instance:
+        code, found = verify(world, instance, *only, DETECTION_API_TOKEN=created.stdout.strip())
+        assert (code, found["records.violation"]["findings"]) == (0, [])
+        code, found = verify(world, instance, *only)
+    assert code == 1
+    assert "force_domain was not granted" in found["records.violation"]["findings"][0]
