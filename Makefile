@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test fleet check bench clean
+.PHONY: help run rollout test fleet check bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: $(READY) ## set up and run everything on this machine: http://127.0.0.1:8000
 	@exec $(BIN)/detection-api up
+
+rollout: $(READY) ## beside a `make run`: traffic, and a rollout from 0 to 100% with its report
+	@exec $(BIN)/detection-api demo rollout
 
 test: $(READY) ## the whole suite with coverage, on servers that it starts itself
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered

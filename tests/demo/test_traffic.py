@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from detection_api.client import Client, Reply, UnreachableError
 from detection_api.demo import cli
 from detection_api.demo.clients import Ask
+from detection_api.demo.tour import run_to_end
 from detection_api.demo.traffic import Tally, Traffic
 
 
@@ -151,7 +152,7 @@ def test_an_instance_that_is_away_is_one_clear_line() -> None:
 def test_that_it_is_to_end_is_passed_on_to_its_command(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
-    assert cli._run(["sleep", "60"], stop) == -15
+    assert run_to_end(["sleep", "60"], stop) == -15
 
 
 def test_it_explains_itself_with_examples(run: Callable[..., Result]) -> None:

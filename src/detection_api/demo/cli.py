@@ -1,7 +1,6 @@
 """`detection-api demo`: a factory to try the API on."""
 
 import math
-import subprocess
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from detection_api.command import clear_database_errors, read_settings
 from detection_api.config import Settings
 from detection_api.demo import detector, history
 from detection_api.demo.clients import asks
+from detection_api.demo.tour import run_to_end, tour
 from detection_api.demo.traffic import Traffic
 from detection_api.demo.world import DEFAULT_SEED, World
 from detection_api.place import INSTANCE, running_base
@@ -23,7 +23,6 @@ from detection_api.signals import stop_on_signals
 
 TELL_INTERVAL = 5.0
 """Seconds between two lines about the traffic."""
-LOOK_INTERVAL = 0.2
 
 SEED = click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Which factory it is.")
 
@@ -113,7 +112,7 @@ def send_traffic(
         raise click.ClickException(f"{url}: {error}") from error
     traffic = Traffic(client, asks(Random(seed), utc_now), rate, clients)  # noqa: S311 - no secret
     with stop_on_signals() as stop, traffic.flowing():
-        code = _run(command, stop) if command else _tell(traffic, stop, seconds)
+        code = run_to_end(command, stop) if command else _tell(traffic, stop, seconds)
     click.echo(f"traffic: {traffic.tally}", err=bool(command))
     sys.exit(code)
 
@@ -128,19 +127,6 @@ def _tell(traffic: Traffic, stop: threading.Event, seconds: float) -> int:
     return 0
 
 
-def _run(command: Sequence[str], stop: threading.Event) -> int:
-    """Run a command to its end, and pass on that it is to end; its exit code."""
-    try:
-        process = subprocess.Popen(command)  # noqa: S603 - what the operator has typed
-    except OSError as error:
-        raise click.ClickException(f"{command[0]}: {error.strerror}") from error
-    while process.poll() is None:
-        if stop.wait(LOOK_INTERVAL):
-            process.terminate()
-            process.wait()
-    return process.returncode
-
-
 def _write_history(world: World, settings: Settings) -> None:
     try:
         with clear_database_errors():
@@ -149,3 +135,6 @@ def _write_history(world: World, settings: Settings) -> None:
         raise click.ClickException(str(error)) from error
     if not simulated:
         raise click.ClickException("the database or the event log holds data of somebody else")
+
+
+demo.add_command(tour)

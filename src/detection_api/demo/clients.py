@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 from detection_api.demo.visits import EventType
 from detection_api.demo.world import CAMERAS
 
-NAMED = {"screen": 60, "supervisor": 60, "report": 60}
-"""How many clients of each role send their name; others ask without one."""
+NAMED = {"screen": 400, "supervisor": 400, "report": 400}
+"""How many clients of each role send their name; so many that 10% of them are about 10%."""
 NAMELESS_SHARE = 0.1
 UNKNOWN_SHARE = 0.15
 """Share of requests for a camera or a type that there is none of."""
@@ -54,7 +54,7 @@ def _detection_records(random: Random, now: datetime) -> tuple[str, Parameters]:
             {},
             {"limit": 20},
             {"limit": 20, "offset": 20 * random.randrange(1, 20)},
-            {"limit": 1000},
+            {"limit": 300},
             _window(random, now),
             {"start_time": _moment(now - timedelta(hours=1))},
             LONG_AGO,
@@ -79,7 +79,7 @@ def _events(random: Random, now: datetime) -> tuple[str, Parameters]:
         (
             {},
             {"limit": 20},
-            {"limit": 1000},
+            {"limit": 300},
             {**last_hour, "event_type": kind},
             _window(random, now),
             LONG_AGO,
@@ -90,7 +90,7 @@ def _events(random: Random, now: datetime) -> tuple[str, Parameters]:
 
 def _history(random: Random, _: datetime) -> tuple[str, Parameters]:
     parameters: Parameters = random.choice(
-        ({}, {"minutes": 5}, {"minutes": 1440, "limit": 1000}, {"limit": 20})
+        ({}, {"minutes": 5}, {"minutes": 1440, "limit": 300}, {"limit": 20})
     )
     return "/statistics/history", {**parameters, **_of_some_camera(random)}
 
