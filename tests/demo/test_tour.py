@@ -58,7 +58,8 @@ def test_it_begins_at_0_accepts_what_never_shows_runs_under_traffic_and_reports(
     ]
     assert sum(command.startswith("accepted add ") for command in commands) == 4
     traffic, report = commands[-2:]
-    assert traffic.startswith("demo traffic --rate 200 -- detection-api rollout run --stages 10,25")
+    installed = module._installed()
+    assert traffic.startswith(f"demo traffic --rate 200 -- {installed} rollout run --stages 10,25")
     assert report == "rollout report --format html --output instance/report.html"
     assert f"The report: {(Path('instance') / 'report.html').absolute().as_uri()}" in result.stdout
 

@@ -45,9 +45,7 @@ def tour() -> None:
         run = (COMMAND, "rollout", "run", *STAGES, *REASON)
         code = _type(stop, "demo", "traffic", "--rate", "200", "--", *run)
         if not stop.is_set():
-            report = str(INSTANCE / REPORT)
-            _type(stop, "rollout", "report", "--format", "html", "--output", report)
-            click.echo(f"\nThe report: {Path(report).absolute().as_uri()}")
+            _report(stop)
     sys.exit(code)
 
 
@@ -60,6 +58,12 @@ def _prepare(stop: threading.Event) -> None:
     for *what, why in ACCEPTED:
         if tuple(what) not in known:
             _type(stop, "accepted", "add", *what, "--reason", why, "--expires", "90d")
+
+
+def _report(stop: threading.Event) -> None:
+    report = INSTANCE / REPORT
+    if _type(stop, "rollout", "report", "--format", "html", "--output", str(report)) == 0:
+        click.echo(f"\nThe report: {report.absolute().as_uri()}")
 
 
 def run_to_end(command: Sequence[str], stop: threading.Event) -> int:
@@ -78,7 +82,8 @@ def run_to_end(command: Sequence[str], stop: threading.Event) -> int:
 def _type(stop: threading.Event, *arguments: str) -> int:
     """Show a command, and run it; its exit code."""
     click.secho(f"\n$ {shlex.join((COMMAND, *arguments))}", bold=True)
-    return run_to_end([_installed(), *arguments], stop)
+    installed = [_installed() if word == COMMAND else word for word in (COMMAND, *arguments)]
+    return run_to_end(installed, stop)
 
 
 def _ask(*arguments: str) -> str:
