@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from benchmarks import servers
 from benchmarks.servers import Command
 
-ALL_DOMAIN: Mapping[str, str] = {"ROLLOUT_PERCENT": "100", "SHADOW_PERCENT": "0"}
-ALL_LEGACY: Mapping[str, str] = {"ROLLOUT_PERCENT": "0", "SHADOW_PERCENT": "0"}
+_PLAIN: Mapping[str, str] = {"SHADOW_PERCENT": "0", "CACHE_TTL_S": "0"}
+"""No comparisons, and no cache, for its peers have none either."""
+ALL_DOMAIN: Mapping[str, str] = {"ROLLOUT_PERCENT": "100", **_PLAIN}
+ALL_LEGACY: Mapping[str, str] = {"ROLLOUT_PERCENT": "0", **_PLAIN}
 
 
 @dataclass(frozen=True, slots=True)

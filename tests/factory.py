@@ -40,6 +40,7 @@ def build(folder: Path, database_url: str, redis_url: str) -> dict[str, str]:
         "REDIS_URL": redis_url,
         "EVENTS_LOG": str(log),
         "CAMERAS_FILE": str(cameras),
+        "CACHE_TTL_S": "0",  # a fault of PostgreSQL is seen at once
     }
     now = datetime.now(UTC)
     _write_log(log, now)

@@ -16,6 +16,7 @@ def test_only_the_database_has_to_be_named() -> None:
     assert settings.domain_deadline_ms == 1000
     assert settings.redis_url == ""
     assert settings.database_read_url == ""
+    assert settings.cache_ttl_s == 1
 
 
 def test_a_missing_database_is_one_clear_line() -> None:
@@ -30,6 +31,7 @@ def test_every_unreadable_setting_is_named_and_no_secret_with_it() -> None:
                 "DATABASE_URL": "mysql://user:secret@db/x",
                 "CANARY_DEADLINE_MS": "0",
                 "LEGACY_POOL_SIZE": "many",
+                "CACHE_TTL_S": "-1",
                 "LOG_LEVEL": "loud",
                 "REDIS_URL": "localhost:6379",
             }
@@ -39,6 +41,7 @@ def test_every_unreadable_setting_is_named_and_no_secret_with_it() -> None:
         "DATABASE_URL",
         "CANARY_DEADLINE_MS",
         "LEGACY_POOL_SIZE",
+        "CACHE_TTL_S",
         "LOG_LEVEL",
         "REDIS_URL",
     ):

@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 import psycopg2
 import pytest
+from flask import Flask
 from psycopg2 import extensions, sql
 from psycopg2.extras import Json, execute_values
 
 from detection_api import legacy
 from detection_api.canary.contract import Contract
 from detection_api.config import Settings
-from detection_api.extensions import reader
+from detection_api.extensions import cache, reader
 from detection_api.ingest import camera_statistics
 from detection_api.ingest import cameras as ingest_cameras
 from detection_api.ingest.events import Ingestion
@@ -78,6 +79,7 @@ class World:
         self.redis_url = redis_url
         bound_waits()
         decode_json_exactly()
+        cache.init_app(Flask("world"), url="", ttl=0)
         self.configure()
 
     def configure(self, **variables: str) -> None:

@@ -26,7 +26,7 @@ from detection_api.canary.overrides import SETTLE, Overrides
 from detection_api.canary.postgres_store import SESSION_SETTINGS, PostgresStore
 from detection_api.config import Settings, fail_safe, read_environ
 from detection_api.errors import DetectionError
-from detection_api.extensions import canary, db, migrate, primary, reader
+from detection_api.extensions import cache, canary, db, migrate, primary, reader
 from detection_api.reader import Reads, decode_json_exactly
 from detection_api.replica import LOOK_DEADLINE, LOOK_HOLDS, Replicated, Watch
 from detection_api.rollout.commands import canaried
@@ -100,6 +100,7 @@ def _connect(app: Flask, settings: Settings) -> None:
     pool = _pool("domain", settings.database_url, settings.domain_pool_size, deadline)
     primary.pool = pool
     reader.pool = _replicated(pool, settings) if settings.database_read_url else pool
+    cache.init_app(app, settings.cache_url, settings.cache_ttl_s)
     legacy.configure(settings)
 
 
@@ -129,7 +130,8 @@ def _pool(name: str, url: str, size: int, deadline: float) -> postgres.Pool:
 
 def _settle(settings: Settings) -> float:
     """Seconds by which one arm may see a change later than the other."""
-    return SETTLE + (settings.replica_lag_limit_s + LOOK_HOLDS if settings.database_read_url else 0)
+    lag = settings.replica_lag_limit_s + LOOK_HOLDS if settings.database_read_url else 0
+    return SETTLE + lag + settings.cache_ttl_s
 
 
 def _store(settings: Settings) -> PostgresStore:

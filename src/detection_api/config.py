@@ -56,6 +56,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def _not_negative(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError("must be 0 or more")
+    return number
+
+
 def _log_level(text: str) -> str:
     level = text.upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
@@ -120,6 +127,15 @@ class Settings:
         _redis_url,
         "Redis or Valkey that detectors publish to; empty: no live statistics",
         "",
+    )
+    cache_url: str = _setting(
+        "CACHE_URL",
+        _redis_url,
+        "Redis or Valkey for answers that may be a moment old; empty: each process keeps its own",
+        "",
+    )
+    cache_ttl_s: int = _setting(
+        "CACHE_TTL_S", _not_negative, "seconds that such an answer is kept; 0: none is", "1"
     )
     events_log: Path = _setting(
         "EVENTS_LOG", Path, "JSONL event log that detectors append to", "logs/events_record.jsonl"

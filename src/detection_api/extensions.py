@@ -3,6 +3,7 @@
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
+from detection_api.cache import Cache
 from detection_api.canary.decorator import Canary
 from detection_api.models.base import Base
 from detection_api.reader import Reader
@@ -10,6 +11,7 @@ from detection_api.reader import Reader
 db = SQLAlchemy(metadata=Base.metadata, disable_autonaming=True)
 migrate = Migrate(directory="migrations")
 canary = Canary()
+cache = Cache()
 reader = Reader()
 """Reads for clients: from the replica, where there is one."""
 primary = Reader()

@@ -1,11 +1,13 @@
 """Statistics over events: counts of each day, and the events themselves."""
 
 from datetime import date, datetime, timedelta
+from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import BigInteger, Date, DateTime, Text, bindparam, cast, func, select
 
+from detection_api.extensions import cache
 from detection_api.models.statistics import DailyEventCount, Event
 from detection_api.services.filtered import FilteredQuery
 
@@ -61,11 +63,24 @@ HISTORY = FilteredQuery(
 )
 
 
-def daily(*, days: int, today: date, camera_id: str | None) -> list[dict[str, Any]]:
+class Day(TypedDict):
+    """What was counted on one day."""
+
+    date: date
+    total_events: int
+    counts_by_type: dict[str, int]
+
+
+def daily(*, days: int, today: date, camera_id: str | None) -> list[Day]:
     """Counts by type of each of `days` UTC days, the last of them `today`.
 
-    Raises what `Reader.rows` raises.
+    They may be as old as the cache keeps them. Raises what `Reader.rows` raises.
     """
+    count = partial(_count_days, days, today, camera_id)
+    return cache.remember(("daily", days, today, camera_id), list[Day], count)
+
+
+def _count_days(days: int, today: date, camera_id: str | None) -> list[Day]:
     dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
     rows = DAILY.rows({"camera_id": camera_id}, first=dates[0], last=today)
     counts: dict[date, dict[str, int]] = {day: {} for day in dates}
