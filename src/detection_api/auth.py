@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from flask import Flask, Request, current_app, g, request
 
+from detection_api import logs
 from detection_api.errors import (
     ForbiddenError,
     InvalidTokenError,
@@ -72,7 +73,7 @@ def authenticate(token: str | None, client: str) -> Operator:
     gate = _gate()
     operator = gate.recognition.by_token(token) if token else None
     if operator is not None:
-        structlog.contextvars.bind_contextvars(operator=operator.name)
+        logs.bind(operator=operator.name)
         return operator
     if not gate.recognition.knows_any():
         raise UnauthenticatedError(

@@ -5,9 +5,10 @@ import random
 import re
 import sys
 import time
+from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 
 from detection_api import secret
 
@@ -19,20 +20,16 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 def configure(level: str) -> None:
     """Write the process's logs, the libraries' too, to standard error as JSON lines."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_facts,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -67,6 +64,19 @@ def _redact(record: logging.LogRecord) -> bool:
     return True
 
 
+def _add_facts(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Add what is known of the request in progress, if one is."""
+    if has_request_context() and "facts" in g:
+        for name, value in g.facts.items():
+            line.setdefault(name, value)
+    return line
+
+
+def bind(**facts: str) -> None:
+    """Have every later line about the request in progress say so."""
+    g.facts.update(facts)
+
+
 def request_id() -> str:
     """The id of the request in progress: the client's `X-Request-ID`, or one made for it."""
     identifier: str = g.request_id
@@ -83,9 +93,8 @@ def _open() -> None:
     given = request.headers.get("X-Request-ID", "")
     is_taken = _REQUEST_ID.match(given) and not secret.is_in(given)
     g.request_id = given if is_taken else f"{random.getrandbits(128):032x}"
+    g.facts = {"request_id": g.request_id}
     g.started = time.perf_counter()
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
 def _close(response: Response) -> Response:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from queue import Empty, LifoQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import psycopg2
@@ -90,7 +90,8 @@ class Pool:
     def _begin(self) -> None:
         """Be this process's; connections of the one that it was forked from stay as they are."""
         self._pid = os.getpid()
-        self._places: LifoQueue[Connection | None] = LifoQueue()
+        self._idle: list[Connection] = []
+        self._places: SimpleQueue[None] = SimpleQueue()
         for _ in range(self._size):
             self._places.put(None)
 
@@ -108,50 +109,51 @@ class Pool:
         """
         seconds = self.deadline if within is None else within
         _deadline.at = time.monotonic() + seconds
-        places = self._own_places()
+        places, idle = self._own()
         try:
-            place = places.get(timeout=seconds / 2)
+            places.get(timeout=seconds / 2)
         except Empty as error:
             raise DeadlineExceededError("no PostgreSQL connection was free in time") from error
-        connection = kept = None
+        connection = None
         try:
-            connection = self._alive(place)
+            connection = self._open(idle)
             yield connection
-            kept = connection
+            idle.append(connection)
+            connection = None
         except errors.QueryCanceled as error:
             raise DeadlineExceededError("PostgreSQL cancelled the statement in time") from error
         finally:
-            if kept is None and connection is not None:
+            if connection is not None:
                 connection.close()
-            places.put(kept)
+            places.put(None)
             _deadline.at = math.inf
 
     def dispose(self) -> None:
         """Close every idle connection."""
-        places = self._own_places()
-        for _ in range(places.qsize()):
-            place = places.get()
-            if place is not None:
-                place.close()
-            places.put(None)
+        _, idle = self._own()
+        while idle:
+            idle.pop().close()
 
     def usage(self) -> tuple[int, int]:
         """How many connections are in use, and how many idle."""
-        free = list(self._own_places().queue)
-        return self._size - len(free), sum(place is not None for place in free)
+        places, idle = self._own()
+        return self._size - places.qsize(), len(idle)
 
-    def _own_places(self) -> LifoQueue[Connection | None]:
-        """A place for each connection that may be used; in it the one that is open, or None."""
+    def _own(self) -> tuple[SimpleQueue[None], list[Connection]]:
+        """This process's places, one for each connection that may be taken; the idle ones."""
         if self._pid != os.getpid():
             self._begin()
-        return self._places
+        return self._places, self._idle
 
-    def _alive(self, place: Connection | None) -> Connection:
-        """The connection in a place, or a new one where there is none or its server has gone."""
-        if place is not None:
-            if _is_alive(place):
-                return place
-            place.close()
+    def _open(self, idle: list[Connection]) -> Connection:
+        """The connection that was used last where its server is still there, or a new one."""
+        try:
+            connection = idle.pop()
+        except IndexError:  # not asked for first: another thread may take the last one meanwhile
+            return self._connect()
+        if _is_alive(connection):
+            return connection
+        connection.close()
         return self._connect()
 
     def _connect(self) -> Connection:

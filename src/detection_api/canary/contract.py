@@ -11,7 +11,6 @@ contract all the same.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -33,8 +32,7 @@ class ContractViolationError(Exception):
         self.value = value
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """An implementation's `value` as JSON, and how it breaks its contract, if it does."""
 
     value: Any

@@ -1,7 +1,8 @@
 """Which implementation answers a request, and why; pure."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from detection_api.canary import cohort
 from detection_api.canary.overrides import Overrides
@@ -40,8 +41,7 @@ class Reason(Enum):
     """No implementation that may answer could."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The arm that shall answer, and the reason."""
 
     arm: Arm

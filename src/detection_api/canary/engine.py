@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from detection_api.canary.contract import Answer, Contract
 from detection_api.canary.decision import Arm, Decision, Reason, decide
 from detection_api.canary.observation import Cause, DeadlinePool, Observation, observe
@@ -42,8 +44,7 @@ class Route:
         return not self.writes or isinstance(failure.error, RolledBackError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the canary knows of a request: who asks, and for which arm, if that is granted.
 
     A `named` subject is a client that can be told from others, not one request's random number.
@@ -55,8 +56,7 @@ class Ask:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class Served(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a request: the arm that answers (None in an outage), why, and all it took."""
 
     decision: Decision

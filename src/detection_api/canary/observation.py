@@ -5,9 +5,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 from detection_api.canary.contract import Answer, ContractViolationError
 from detection_api.canary.decision import Arm
@@ -25,8 +26,7 @@ class Cause(Enum):
     """Its answer does not have the shape that its schema promises."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """What one arm did and the seconds it took: exactly one of `answer` and `error` is set.
 
     An error without a cause is an answer too (not found, say); one with a cause is a failure.

@@ -76,8 +76,9 @@ class Responder:
 
 
 def _json(body: bytes, headers: Mapping[str, str]) -> Response:
-    response = Response(body, mimetype="application/json")
-    response.headers.update(headers)
+    response = Response(body, content_type="application/json")
+    if headers:
+        response.headers.update(headers)
     return response
 
 
@@ -87,9 +88,9 @@ def _validated(response: Response, body: bytes) -> Response:
     The tag is a strong one: both arms give the same bytes for the same facts, in every worker.
     """
     tag = xxhash.xxh3_128_hexdigest(body)
-    response.set_etag(tag)
+    response.headers["ETag"] = f'"{tag}"'
     response.headers["Cache-Control"] = "no-cache"
-    if request.if_none_match.contains_weak(tag):
+    if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag):
         response.status_code = HTTPStatus.NOT_MODIFIED
     return response
 
