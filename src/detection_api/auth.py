@@ -77,7 +77,7 @@ def authenticate(token: str | None, client: str) -> Operator:
         return operator
     if not gate.recognition.knows_any():
         raise UnauthenticatedError(
-            "There are no operators' tokens yet, so nobody may do this. Make one:"
+            "No operator's token is in use, so nobody may do this. Make one:"
             " detection-api tokens create NAME --role operator"
         )
     if not token:

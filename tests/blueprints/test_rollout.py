@@ -603,8 +603,9 @@ def ago(**span: float) -> str:
         ({"resolution": 15}, "resolution"),
         ({"resolution": 5}, "resolution"),
         ({"resolution": 86_410}, "resolution"),
-        ({"resolution": 10, "start_time": ago(days=1)}, "resolution"),
-        ({"resolution": 86_400, "start_time": ago(days=8)}, "start_time"),
+        ({"resolution": 10, "start_time": ago(days=0.5)}, "resolution"),
+        ({"resolution": 86_400, "start_time": ago(days=1.1)}, "start_time"),
+        ({"resolution": 86_400, "start_time": ago(days=8), "endpoint": ENDPOINT}, "start_time"),
         ({"start_time": ago(), "end_time": ago(hours=1)}, "end_time"),
         ({"endpoint": "nothing"}, "endpoint"),
     ],
@@ -614,6 +615,11 @@ def test_a_part_of_the_ledger_that_is_too_large_is_refused(
     look: Callable[..., TestResponse], parameters: dict[str, Any], parameter: str
 ) -> None:
     assert list(is_problem(look("/ledger", **parameters), 422)["errors"]) == [parameter]
+
+
+def test_a_week_of_one_endpoint_may_be_read(look: Callable[..., TestResponse]) -> None:
+    week = {"resolution": 600, "start_time": ago(days=6.9), "endpoint": ENDPOINT}
+    assert look("/ledger", **week).status_code == 200
 
 
 def test_a_window_at_the_beginning_of_time_is_empty(look: Callable[..., TestResponse]) -> None:

@@ -20,7 +20,9 @@ from detection_api.schemas.common import (
 from detection_api.schemas.orders import endpoint_field
 
 DEFAULT_WINDOW = timedelta(hours=1)
-LONGEST_WINDOW = timedelta(days=7)
+LONGEST_WINDOW = timedelta(days=1)
+LONGEST_WINDOW_OF_ONE = timedelta(days=7)
+"""Where the answer is of one endpoint: what PostgreSQL has to read is about as much."""
 MAX_POINTS = 1500
 """Points of one series."""
 
@@ -172,8 +174,8 @@ class SeriesQuery(Window):
         validate=validate.Range(BUCKET_SECONDS, 86_400),
         metadata={
             "description": f"Seconds of a bucket, a multiple of {BUCKET_SECONDS}; at most"
-            f" {MAX_POINTS} of them in the window, and that is {LONGEST_WINDOW.days} days long at"
-            " most.",
+            f" {MAX_POINTS} of them in the window. That is a day long at most, and of one endpoint"
+            f" {LONGEST_WINDOW_OF_ONE.days} days.",
             "multipleOf": BUCKET_SECONDS,
         },
     )
@@ -185,24 +187,17 @@ class SeriesQuery(Window):
             start: datetime = data["start_time"] or end - DEFAULT_WINDOW
         except OverflowError:
             start = end
-        _refuse_too_much(start, end, data["resolution"])
+        longest = LONGEST_WINDOW_OF_ONE if data["endpoint"] else LONGEST_WINDOW
+        if end - start > longest:
+            raise ValidationError(f"Must be within {longest.days} d of end_time.", "start_time")
+        if (end - start).total_seconds() > data["resolution"] * MAX_POINTS:
+            raise ValidationError(f"Must be wider: {MAX_POINTS} buckets at most.", "resolution")
         return {**data, "start_time": start, "end_time": end}
 
     @validates_schema
     def _refuse_crooked(self, data: dict[str, Any], **_: Any) -> None:
         if data["resolution"] % BUCKET_SECONDS:
             raise ValidationError(f"Must be a multiple of {BUCKET_SECONDS}.", "resolution")
-
-
-def _refuse_too_much(start: datetime, end: datetime, resolution: int) -> None:
-    if end - start > LONGEST_WINDOW:
-        raise ValidationError(
-            f"Must be within {LONGEST_WINDOW.days} days of end_time.", "start_time"
-        )
-    if (end - start).total_seconds() > resolution * MAX_POINTS:
-        raise ValidationError(
-            f"Must be wider: at most {MAX_POINTS} buckets in a window.", "resolution"
-        )
 
 
 class Latency(Schema):
