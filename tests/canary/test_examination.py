@@ -199,7 +199,7 @@ def test_the_time_of_every_run_that_was_made_to_compare_is_in_the_ledger(arm: Ar
 
 WRONG = {
     "raises": (saying(RuntimeError("broken")), "$", "status"),
-    "times out": (saying(TimeoutError("late")), "$", "status"),
+    "times out": (saying(TimeoutError("late")), "$", "timeout"),
     "is not JSON": (saying(page(total=object())), "$", "status"),
     "drops a field": (
         saying({k: v for k, v in page().items() if k != "total"}),

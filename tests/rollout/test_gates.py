@@ -296,6 +296,31 @@ def test_comparisons_while_the_data_moved_prove_nothing() -> None:
     assert "80 while the data moved" in gate.said
 
 
+@pytest.mark.parametrize(
+    ("timeouts", "compared", "outcome"),
+    [
+        (1, 41, PASSED),
+        (1, 40, INCONCLUSIVE),
+        (6, 6, INCONCLUSIVE),
+        (7, 7, FAILED),
+        (7, 139, FAILED),
+        (7, 140, INCONCLUSIVE),
+        (7, 287, PASSED),
+    ],
+)
+def test_a_domain_that_is_too_late_in_comparisons_is_held_to_what_the_guard_permits(
+    timeouts: int, compared: int, outcome: Outcome
+) -> None:
+    evidence = measured(
+        rows=[row(10, compared=compared)],
+        mismatches=(mismatch(path="$", kind="timeout", count=timeouts),),
+    )
+    gate = gates(evidence)["comparisons"]
+    assert gate.outcome is outcome, gate.said
+    assert f"{timeouts} in which the domain was too late" in gate.said
+    assert gates(evidence)["mismatches"].outcome is PASSED
+
+
 def test_answers_that_were_always_empty_cover_no_branch_with_items() -> None:
     gate = gates(measured(branches={(ENDPOINT, "$.rows:empty"): 4000}))["coverage"]
     assert gate.outcome is INCONCLUSIVE

@@ -28,6 +28,8 @@ class Kind(Enum):
     """Lists of different lengths."""
     STATUS = "status"
     """One is an error and the other is not, or an error of another class."""
+    TIMEOUT = "timeout"
+    """The candidate reached its time limit: that may be the load's doing as well as its own."""
 
     @property
     def structural(self) -> bool:

@@ -10,7 +10,7 @@ from detection_api.canary.coverage import branches_in
 from detection_api.canary.differences import Difference, Kind, Outcome, is_moved
 from detection_api.canary.engine import Route
 from detection_api.canary.forms import redacted, segment, shown
-from detection_api.canary.observation import Observation
+from detection_api.canary.observation import Cause, Observation
 
 _SEGMENTS = re.compile(r'\[(?:"(?:[^"\\]|\\.)*"|[^"\]]+)\]|\.[^.\[]+')
 """The segments of a JSONPath: `.name`, `.*`, `["any name"]`, `[0]`, `[*]`."""
@@ -24,6 +24,8 @@ def differences(route: Route, legacy: Observation, other: Observation) -> tuple[
     another time, when the data may be the same.
     """
     reference, candidate = _outcome(route, legacy), _outcome(route, other)
+    if other.cause is Cause.TIMEOUT:
+        return (Difference("$", Kind.TIMEOUT, "$", reference, candidate),)
     found = compare_outcomes(route.rule, reference, candidate)
     if other.cause is None or not isinstance(other.error, ContractViolationError):
         return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from detection_api.canary.differences import Kind
 from detection_api.canary.store import AcceptedDifference
 
 
@@ -133,8 +134,13 @@ class Evidence:
 
     @property
     def unaccepted(self) -> tuple[Differing, ...]:
-        """The mismatches that nothing excuses."""
-        return tuple(differing for differing in self.mismatches if differing.count)
+        """The mismatches that nothing excuses, but for timeouts."""
+        return tuple(d for d in self.mismatches if d.count and d.kind != Kind.TIMEOUT.value)
+
+    @property
+    def timeouts(self) -> int:
+        """Comparisons in which the domain reached its time limit, and nothing excuses that."""
+        return sum(d.count for d in self.mismatches if d.kind == Kind.TIMEOUT.value)
 
     @property
     def compared(self) -> int:

@@ -8,13 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from detection_api.canary.guard import ADVANCE_POINTS, Signal, Verdict, may_advance, severest
+from detection_api.canary.guard import (
+    ADVANCE_COST,
+    ADVANCE_POINTS,
+    Signal,
+    Verdict,
+    may_advance,
+    severest,
+)
 from detection_api.rollout.evidence import Evidence
 from detection_api.rollout.gate import Gate, Outcome, passed_if, wait, worst
 from detection_api.rollout.latency import latency
 from detection_api.rollout.run import Plan
 from detection_api.rollout.text import span
 
+CLEARLY_LATE, FAILED_SHARE = 7, 19
+"""So many comparisons in which the domain was too late fail it, where fewer than so many times as
+many were in time: the guard's `failing`, of more than 5%."""
 NAMED = 5
 """Branches and mismatches that a sentence names."""
 
@@ -149,12 +159,22 @@ def _mismatches(evidence: Evidence) -> Gate:
 
 
 def _comparisons(evidence: Evidence, plan: Plan) -> Gate:
-    made, needed = evidence.compared, plan.min_comparisons
+    """Whether enough answers were compared: data that moved proves nothing, nor does a timeout.
+
+    A busy machine has timeouts, so that each is held against the domain as the guard would.
+    """
+    timeouts = evidence.timeouts
+    made, needed = evidence.compared - timeouts, plan.min_comparisons
     noise = evidence.domain.counts["noise"] + evidence.legacy.counts["noise"]
     said = f"{made} of at least {needed} answers compared"
     if noise:
         said += f", and {noise} while the data moved, which proves nothing"
-    figures = {"compared": made, "needed": needed, "noise": noise}
+    if timeouts:
+        said += f", and {timeouts} in which the domain was too late"
+        needed = max(needed, ADVANCE_COST * timeouts)
+    figures = {"compared": made, "needed": needed, "noise": noise, "timeouts": timeouts}
+    if timeouts >= CLEARLY_LATE and made < FAILED_SHARE * timeouts:
+        return Gate(name="comparisons", outcome=Outcome.FAILED, said=said, figures=figures)
     return _counted("comparisons", evidence, made, needed, said, figures)
 
 
