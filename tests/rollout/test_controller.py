@@ -228,7 +228,7 @@ def test_traffic_that_only_meets_empty_results_passes_nothing(fleet: Fleet) -> N
     ("asked", "said"),
     [
         ({"forced": Arm.DOMAIN}, "were forced, which proves nothing"),
-        ({"client": LEGACYS}, "no client of these is among the 50%"),
+        ({"client": LEGACYS}, "none of these clients is among the 50%"),
     ],
     ids=["forced", "one client that stays with legacy"],
 )

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection_api.canary.guard import ADVANCE_POINTS
@@ -142,7 +142,7 @@ def test_forced_requests_are_no_traffic() -> None:
 def test_clients_that_all_stay_with_legacy_are_no_traffic() -> None:
     gate = gates(measured(rows=[row(10, arm="legacy", requests=500, good=500)]))["traffic"]
     assert gate.outcome is INCONCLUSIVE
-    assert "legacy 500: no client of these is among the 50%" in gate.said
+    assert "legacy 500: none of these clients is among the 50%" in gate.said
 
 
 def test_an_outage_of_both_arms_is_no_evidence_for_the_domain() -> None:
@@ -248,6 +248,13 @@ def test_the_guard_remembers_what_was_before_the_stage_but_not_before_a_resume()
     resumed = replace(state, resumed_at=SINCE - timedelta(seconds=10))
     shared = replace(HEALTHY.shared, states={ENDPOINT: resumed})
     assert gates(measured(rows=rows, shared=shared))["guard"].outcome is PASSED
+
+
+def test_of_a_long_stage_the_guard_is_fed_with_the_last_hour() -> None:
+    rows = [row(10, bad=7), row(7300, good=1000)]
+    late = measured(rows=rows, at=SINCE + timedelta(hours=3))
+    assert late.guard.verdict == "ok"
+    assert late.guard.points == 1000 - 7 * 40
 
 
 # Mismatches
@@ -479,6 +486,7 @@ def gate_of(outcome: Outcome, seconds: float | None) -> Gate:
 outcomes = st.lists(st.sampled_from(Outcome), min_size=1)
 
 
+@settings(deadline=None)
 @given(outcomes)
 def test_all_gates_have_to_pass_and_one_that_failed_fails_all(found: list[Outcome]) -> None:
     concluded = conclude(gate_of(outcome, None) for outcome in found)
@@ -506,6 +514,7 @@ def test_the_longest_wait_is_told_and_none_where_one_is_unknown() -> None:
 counts = st.integers(0, 3000)
 
 
+@settings(deadline=None)
 @given(good=counts, bad=st.integers(0, 200), compared=counts, mismatched=st.integers(0, 3))
 def test_whatever_was_counted_nothing_passes_without_evidence_or_with_a_mismatch(
     good: int, bad: int, compared: int, mismatched: int
@@ -523,6 +532,7 @@ def test_whatever_was_counted_nothing_passes_without_evidence_or_with_a_mismatch
         assert not mismatched
 
 
+@settings(deadline=None)
 @given(good=counts, more=counts)
 def test_more_good_evidence_never_turns_a_pass_into_anything_else(good: int, more: int) -> None:
     before, after = (

@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection_api.canary.memory_store import MemoryStore
@@ -143,6 +143,7 @@ def test_a_run_is_over_when_its_end_is_told() -> None:
 moves = st.lists(st.sampled_from(["raise", "pass", "fail", "leave"]), max_size=12)
 
 
+@settings(deadline=None)
 @given(moves=moves, cut=st.integers(0, 12), shuffled=st.randoms())
 def test_whatever_happens_a_run_goes_on_from_its_events_as_if_nothing_had(
     moves: list[str], cut: int, shuffled: Any

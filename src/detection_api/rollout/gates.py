@@ -97,8 +97,8 @@ def _traffic(evidence: Evidence, plan: Plan) -> Gate:
     said = f"the domain answered {domain.judged} of at least {plan.min_requests} requests"
     if not domain.judged and legacy.judged:
         said += (
-            f", legacy {legacy.judged}: no client of these is among the"
-            f" {evidence.percent:g}%, for each stays on its side"
+            f", legacy {legacy.judged}: none of these clients is among the"
+            f" {evidence.percent:g}%, or the workers' environment keeps them from the domain"
         )
     elif not domain.judged and forced:
         said += f": {forced} were forced, which proves nothing"

@@ -47,8 +47,10 @@ LATENCY = "latency"
 from memory; its path is `$`."""
 SAMPLES = 2
 """Samples of each mismatch that evidence holds."""
-EVENTS = 1000
+EVENTS = 200
 """How many of the newest events are searched for alarms."""
+LONGEST_REPLAY = timedelta(hours=1)
+"""Of a longer window the guard is fed with the end only; its tests forget what is older."""
 CONFIDENCE = 1.96
 """Standard deviations on both sides: 95%."""
 P95 = 0.95
@@ -219,7 +221,7 @@ def _guard(
 
 def _replayed(gathered: Gathered, window: Window, rows: Iterable[LedgerRow]) -> Guard:
     resumed_at = effective(gathered.shared.states, window.endpoint).resumed_at
-    begin = max(filter(None, (window.since - REPLAY, resumed_at)))
+    begin = max(filter(None, (window.since - REPLAY, gathered.at - LONGEST_REPLAY, resumed_at)))
     guard = Guard()
     counted = (row for row in rows if row.bucket >= begin)
     for bucket, group in groupby(counted, key=lambda row: row.bucket):
