@@ -86,7 +86,7 @@ def statement(query: Query, parameters: Mapping[str, Any]) -> tuple[str, dict[st
 
 def _calls(world: World) -> Mapping[str, Callable[[], Any]]:
     """The services as their routes call them for default parameters."""
-    camera = {"camera_id": CAMERAS[1]}
+    camera: dict[str, Any] = {"camera_id": CAMERAS[1]}
     violation = {"violation_id": str(world.last_violation)}
     return {
         "records.detection_records": partial(

@@ -43,7 +43,7 @@ def ask(port: int, paths: Sequence[str], seconds: int) -> Load:
     done = subprocess.run(
         [
             *("wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", f"--timeout={PATIENCE}s"),
-            *("-s", SCRIPT, f"http://127.0.0.1:{port}", "--", *paths),
+            *("-s", str(SCRIPT), f"http://127.0.0.1:{port}", "--", *paths),
         ],
         check=True,
         capture_output=True,

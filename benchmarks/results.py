@@ -29,11 +29,21 @@ class Result:
     @classmethod
     def of(cls, part: str, server: str, endpoint: str, rows: int, turns: Sequence[Load]) -> Self:
         """The medians of `turns`."""
-        medians = (
-            round(statistics.median(getattr(turn, name) for turn in turns), 3)
-            for name in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")
+
+        def median(figure: str) -> float:
+            return round(float(statistics.median(getattr(t, figure) for t in turns)), 3)
+
+        return cls(
+            part=part,
+            server=server,
+            endpoint=endpoint,
+            rows=rows,
+            requests_per_s=median("requests_per_s"),
+            p50_ms=median("p50_ms"),
+            p95_ms=median("p95_ms"),
+            p99_ms=median("p99_ms"),
+            runs=len(turns),
         )
-        return cls(part, server, endpoint, rows, *medians, runs=len(turns))
 
     def __str__(self) -> str:
         return (
@@ -45,7 +55,7 @@ class Result:
 def ratio(ours: Sequence[Load], others: Sequence[Load], figure: str) -> float:
     """The median over the turns of our `figure`, such as `p99_ms`, divided by theirs."""
     pairs = zip(ours, others, strict=True)
-    return statistics.median(getattr(a, figure) / getattr(b, figure) for a, b in pairs)
+    return float(statistics.median(getattr(a, figure) / getattr(b, figure) for a, b in pairs))
 
 
 def ratios(title: str, columns: Sequence[str], table: Mapping[str, Sequence[float]]) -> str:

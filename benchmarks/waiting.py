@@ -33,7 +33,7 @@ def pairs() -> Iterator[tuple[str, Callable[[], int], Callable[[], int]]]:
             return execute()
 
         def unbounded() -> int:
-            extensions.set_wait_callback(None)  # type: ignore[arg-type]
+            extensions.set_wait_callback(None)
             return execute()
 
         yield "a prepared statement with a deadline, against one without", bounded, unbounded

@@ -208,7 +208,7 @@ def _line(event: Event) -> bytes:
         event.ts,
         event.type.encode(),
         event.camera_id.encode(),
-        event.track_id,
+        event.track_id or 0,
         event.evidence,
     )
 

@@ -8,7 +8,7 @@ session.
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 from fastapi import FastAPI
@@ -16,7 +16,8 @@ from fastapi import FastAPI
 POOL_SIZE = int(os.environ.get("PEER_POOL_SIZE", "8"))
 """Connections a worker: two workers then have one for each of 16 clients."""
 
-Row = asyncpg.Record
+Row: TypeAlias = Any
+"""An `asyncpg.Record`."""
 
 
 class Database:
@@ -40,7 +41,8 @@ class Database:
     async def rows(self, statement: str, *parameters: Any) -> list[Row]:
         """Every row of `statement`."""
         async with self._pool.acquire() as connection:
-            return await connection.fetch(statement, *parameters)
+            rows: list[Row] = await connection.fetch(statement, *parameters)
+            return rows
 
     async def row(self, statement: str, *parameters: Any) -> Row | None:
         """The first row of `statement`."""
