@@ -92,11 +92,6 @@ def authenticate(token: str | None, client: str) -> Operator:
     raise InvalidTokenError("This token was revoked, or never was one.")
 
 
-def by_id(token_id: int) -> Operator | None:
-    """Whose token has this id, while it is in use; raises as `authenticate` does."""
-    return _gate().recognition.by_id(token_id)
-
-
 def allow(operator: Operator, role: Role) -> None:
     """Raise ForbiddenError unless `operator` may do what `role` may."""
     if not operator.role.may_act_as(role):

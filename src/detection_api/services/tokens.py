@@ -150,10 +150,6 @@ class Recognition:
                 found = operator
         return found
 
-    def by_id(self, token_id: int) -> Operator | None:
-        """Whose token has this id, if it is still in use."""
-        return next((o for _, o in self._fresh() if o.token_id == token_id), None)
-
     def knows_any(self) -> bool:
         """Whether any token is in use."""
         return bool(self._fresh())
