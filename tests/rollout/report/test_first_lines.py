@@ -107,9 +107,9 @@ def test_an_endpoint_that_was_rolled_back_afterwards_has_not_passed(make: Make) 
 @pytest.mark.parametrize(
     ("cause", "says"),
     [
-        ("patience", "it neither passed nor failed while there was patience"),
+        ("patience", "neither passed nor failed when the time for the stage was over; not enough"),
         ("pinned", "the environment pins its percentage"),
-        ("rolled_back", "was rolled back at 10%: ann set 5%, 0 requests failed, 24 did not"),
+        ("rolled_back", "was rolled back at 10%: ann set 5%; 0 requests failed, 24 did not"),
         ("of a later release", "ann set 5%"),
     ],
 )

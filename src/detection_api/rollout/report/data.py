@@ -17,6 +17,7 @@ from detection_api.rollout.report.model import (
     Paragraph,
     Say,
     Section,
+    Sentences,
     Table,
     Told,
     Value,
@@ -92,6 +93,8 @@ def _value(value: Value) -> Any:
         return value.value
     if isinstance(value, Say):
         return {"key": value.key, "facts": {k: _value(v) for k, v in value.facts.items()}}
+    if isinstance(value, Sentences):
+        return [_value(each) for each in value.all]
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     if isinstance(value, Iterable) and not isinstance(value, str):

@@ -84,8 +84,9 @@ def _left(event: Event, gates: Sequence[Gate]) -> tuple[Say, ...]:
         counted = (Say(f"{said.key}.failed", said.facts) for said in guard)
         return (Say("cause.rolled_back", {"reason": event.reason}), *counted)
     if cause == Cause.PATIENCE.value:
-        short = (gate for gate in gates if gate.outcome is Outcome.INCONCLUSIVE)
-        return (Say("cause.patience"), *map(gate_said, short))
+        short = [gate.name for gate in gates if gate.outcome is Outcome.INCONCLUSIVE]
+        names = tuple(Say(f"gate_name.{name}") for name in short)
+        return (Say("cause.patience", {"gates": names}),)
     if cause in {each.value for each in Cause}:
         return (Say(f"cause.{cause}", {"reason": event.reason}),)
     return (_quoted(event),)

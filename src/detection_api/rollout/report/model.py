@@ -46,7 +46,14 @@ class Number:
     unit: Unit = Unit.COUNT
 
 
-Value = str | Say | Number | datetime | Sequence["Value"] | None
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """Several sentences as one: they have commas of their own."""
+
+    all: Sequence[Say]
+
+
+Value = str | Say | Sentences | Number | datetime | Sequence["Value"] | None
 """What is told: text as it was recorded, a sentence, a number, a moment, several; or nothing."""
 Facts = dict[str, Value]
 

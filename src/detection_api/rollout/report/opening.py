@@ -10,6 +10,7 @@ from detection_api.rollout.report.model import (
     Paragraph,
     Say,
     Section,
+    Sentences,
     Table,
     Told,
     Tone,
@@ -56,7 +57,8 @@ def _behind(record: Record, sources: Sources) -> Iterator[Told]:
             if found is tone:
                 event = record.run.progress[endpoint].event
                 why = reasons(record, endpoint)
-                facts: Facts = {"endpoint": endpoint, "verdict": said, "reasons": why}
+                facts: Facts = {"endpoint": endpoint, "verdict": said}
+                facts["reasons"] = Sentences(why)
                 key = "lead.behind" if why else "lead.undecided"
                 source = sources.event(event) if event else sources.events()
                 yield told(Say(key, facts), source, tone=tone)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 
-from detection_api.rollout.report.model import Number, Say, Told, Unit, Value
+from detection_api.rollout.report.model import Number, Say, Sentences, Told, Unit, Value
 
 LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh-CN"}
 """By code, each as HTML calls it."""
@@ -70,6 +70,8 @@ class Words:
             return self._escape(value)
         if isinstance(value, Say):
             return self.say(value.key, value.facts)
+        if isinstance(value, Sentences):
+            return self._table["list.sentences"].join(map(self.write, value.all))
         if isinstance(value, Number):
             return self._number(value)
         if isinstance(value, datetime):
