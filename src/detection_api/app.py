@@ -29,12 +29,9 @@ from detection_api.errors import DetectionError
 from detection_api.extensions import cache, canary, db, migrate, primary, reader
 from detection_api.reader import Reads, decode_json_exactly
 from detection_api.replica import LOOK_DEADLINE, LOOK_HOLDS, Replicated, Watch
-from detection_api.rollout.commands import canaried
 from detection_api.services.tokens import Tokens
 from detection_api.throttle import Throttle
 
-CONSOLE_DEADLINE = 3.0
-"""Seconds that one read or change of the console may take."""
 STORE_DEADLINE = 1.0
 """Seconds that one statement of the canary's store may take; no request waits for it."""
 TOKENS_DEADLINE = 1.0
@@ -64,7 +61,8 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     _connect(app, settings)
     logs.init_app(app)
     auth.init_app(app, Tokens(_tokens_pool(settings).connection), _throttle())
-    app.extensions["rollout"] = PostgresStore(_operators_pool(settings).connection)
+    operators = _operators_pool(settings)
+    app.extensions["rollout"] = PostgresStore(operators.connection)
     api = openapi.Api()
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:
@@ -80,7 +78,9 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
         vitals=vitals.vitals,
     )
     problems.init_app(app)
-    _serve_console(app, settings, overrides)
+    with app.app_context():
+        runtime = canary.runtime
+    console.init_app(app, operators, runtime.endpoints, runtime.overrides)
     return app
 
 
@@ -177,18 +177,3 @@ def _throttle() -> Throttle:
     """What counts wrong tokens, over all workers of this instance where it has several."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return Throttle(Path(folder, "throttle") if folder else None)
-
-
-def _serve_console(app: Flask, settings: Settings, overrides: Overrides) -> None:
-    """Add the console, over connections of its own: nothing that serves clients waits for it."""
-    pool = postgres.Pool(
-        settings.database_url,
-        size=2,
-        deadline=CONSOLE_DEADLINE,
-        name="detection-api console",
-        settings={},
-    )
-    vitals.watch("console", pool)
-    with app.app_context():
-        endpoints = canaried()
-    console.init_app(app, pool, endpoints, overrides.checked(endpoints))

@@ -87,10 +87,14 @@ def test_where_nothing_was_asked_there_is_no_share_and_no_percentile() -> None:
 def test_the_domain_is_slow_beyond_half_a_second_or_well_beyond_legacy(
     domain: float, legacy: float | None, is_slow: bool
 ) -> None:
-    rows = [row("domain", requests=1, latency=latencies(domain))]
+    rows = [row("domain", requests=20, latency=latencies(domain))]
     if legacy:
         rows.append(row("legacy", requests=1, latency=latencies(legacy)))
     assert only(snapshot(*rows)).is_slow is is_slow
+
+
+def test_a_few_slow_requests_say_nothing() -> None:
+    assert not only(snapshot(row("domain", requests=19, latency=latencies(9)))).is_slow
 
 
 def test_when_all_is_well_nothing_needs_anybody() -> None:
@@ -104,12 +108,12 @@ def test_when_all_is_well_nothing_needs_anybody() -> None:
         (snapshot(row("domain", requests=10, outages=1)), [("outages", True)]),
         (snapshot(row("legacy", requests=9, compared=9, mismatched=1)), [("mismatched", False)]),
         (
-            snapshot(row("domain", requests=9, latency=latencies(0.7))),
+            snapshot(row("domain", requests=20, latency=latencies(0.7))),
             [("slow", False)],
         ),
         (snapshot(use_domain=False), [("kill_switch_on", True)]),
         (snapshot(workers=()), [("no_workers", True)]),
-        (snapshot(workers=(replace(WORKER, silent=9),)), [("workers_lag", True)]),
+        (snapshot(workers=(replace(WORKER, silent=9),)), [("workers_silent", False)]),
         (snapshot(states=(replace(ACTIVE, epoch=4),)), [("workers_lag", True)]),
         (
             snapshot(states=(replace(ACTIVE, status=Status.ROLLED_BACK),)),

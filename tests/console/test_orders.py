@@ -75,32 +75,32 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     assert store.read().states == {}
 
 
-def test_who_comes_second_is_told_and_changes_nothing(
-    client: FlaskClient, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("action", "status"), [("set", 409), ("hold", 409), ("rollback", 303)])
+def test_who_has_seen_an_older_state_is_told_unless_it_is_a_rollback(
+    client: FlaskClient, store: Store, action: str, status: int
 ) -> None:
     give(client, "set", NAME, percent="10")
-    console = client.application.extensions["console"]
-    outdated = console.store.read()
-    give(client, "set", NAME, percent="20")
-    monkeypatch.setattr(console.store, "read", lambda: outdated)
-    status, page = give(client, "set", NAME, percent="30")
-    assert status == 409
-    assert "Somebody else has just changed this" in page
-    assert state(store).percent == 20
+    found, page = give(client, action, NAME, percent="30", epoch="0")
+    assert found == status
+    assert ("Somebody else has just changed this" in page) == (status == 409)
+    assert state(store).percent == 10
+
+
+def test_the_question_carries_the_state_that_is_seen(client: FlaskClient) -> None:
+    give(client, "set", NAME, percent="10")
+    assert '<input type="hidden" name="epoch" value="1">' in client.get(f"/console/set/{NAME}").text
 
 
 @pytest.mark.parametrize(
-    ("environ_name", "said"),
-    [("rolled back", "applies once it is resumed"), ("independent", "a percentage of their own")],
+    ("before", "question", "said"),
+    [
+        (f"rollback/{NAME}", f"set/{NAME}", "applies once it is resumed"),
+        (f"hold/{NAME}", "set/*", f"a percentage of their own: {NAME}"),
+        ("rollback/*", f"resume/{NAME}", "stays so until these are resumed, too"),
+    ],
 )
 def test_a_question_says_what_stands_against_it(
-    client: FlaskClient, store: Store, environ_name: str, said: str
+    client: FlaskClient, before: str, question: str, said: str
 ) -> None:
-    if environ_name == "rolled back":
-        give(client, "rollback", NAME)
-        assert said in client.get(f"/console/set/{NAME}").text
-    else:
-        give(client, "set", NAME, percent="10")
-        page = client.get("/console/set/*").text
-        assert said in page
-        assert NAME in page
+    give(client, *before.split("/"))
+    assert said in client.get(f"/console/{question}").text

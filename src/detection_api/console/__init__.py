@@ -1,5 +1,7 @@
 """The operators' page at /console: how the rollout stands, live, and changes to it."""
 
+from collections.abc import Collection
+
 from flask import Blueprint, Flask
 
 from detection_api.canary.overrides import Overrides
@@ -10,10 +12,10 @@ from detection_api.console.sessions import Sessions
 from detection_api.postgres import Pool
 
 
-def init_app(app: Flask, pool: Pool, endpoints: list[str], overrides: Overrides) -> None:
+def init_app(app: Flask, pool: Pool, endpoints: Collection[str], overrides: Overrides) -> None:
     """Serve the console of `app`, which has these canaried `endpoints`.
 
-    `pool` is for nothing else: neither a client's request nor the canary waits for the console.
+    `pool` is for operators alone: neither a client's request nor the canary waits for the console.
     """
     blueprint = Blueprint(
         "console",

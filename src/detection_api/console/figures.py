@@ -20,6 +20,8 @@ BUCKET = timedelta(seconds=BUCKET_SECONDS)
 CAUSES = tuple(Tally().failures)
 FAILING = 0.01
 """Share of the domain's requests that fail above which an operator should look."""
+ENOUGH = 20
+"""Requests without which a P95 says nothing."""
 SILENT = 5.0
 """Seconds without a word after which a worker is shown as silent; they tell every second."""
 
@@ -68,7 +70,7 @@ class Row:
     def is_slow(self) -> bool:
         """Whether the domain's P95 is above what the guard calls slow, or late against legacy."""
         domain, legacy = self.domain_p95, self.legacy_p95
-        if domain is None:
+        if domain is None or self.requests < ENOUGH:
             return False
         return domain > SLOW_SECONDS * 1000 or (legacy is not None and domain > LATE_RATIO * legacy)
 
@@ -148,14 +150,16 @@ def concerns(snapshot: Snapshot, found: Iterable[Row]) -> list[Concern]:
 
 def _of_fleet(snapshot: Snapshot) -> Iterator[Concern]:
     workers = snapshot.overview.workers
+    heard = [worker for worker in workers if not is_silent(worker)]
     if not snapshot.overview.use_domain:
         yield Concern(text="kill_switch_on", grave=True, facts={})
     if not workers:
         yield Concern(text="no_workers", grave=True, facts={})
-    lagging = sum(map(lags, workers))
-    if lagging:
-        facts = {"count": lagging, "all": len(workers)}
+    if lagging := sum(bool(worker.behind) for worker in heard):
+        facts = {"count": lagging, "all": len(heard)}
         yield Concern(text="workers_lag", grave=True, facts=facts)
+    if len(heard) < len(workers):
+        yield Concern(text="workers_silent", facts={"count": len(workers) - len(heard)})
     if snapshot.overview.strays:
         yield Concern(text="strays", facts={"names": ", ".join(snapshot.overview.strays)})
 
@@ -179,9 +183,9 @@ def _concern(text: str, row: Row, *, grave: bool = False, **facts: object) -> Co
     return Concern(text=text, grave=grave, endpoint=row.name, facts=facts)
 
 
-def lags(worker: WorkerStatus) -> bool:
-    """Whether a worker applies an older state than the stored one, or says nothing."""
-    return bool(worker.behind) or worker.silent > SILENT
+def is_silent(worker: WorkerStatus) -> bool:
+    """Whether a worker should have told something by now: it has ended, or it hangs."""
+    return worker.silent > SILENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,18 +23,18 @@ def login() -> ResponseReturnValue:
     """Ask for a token; with a good one open a session."""
     if request.method == "GET":
         return render_template("console/login.html", error=None)
+    token = request.form.get("token", "").strip()
     try:
-        operator = auth.authenticate(
-            request.form.get("token", "").strip(), request.remote_addr or ""
-        )
+        operator = auth.authenticate(token, request.remote_addr or "")
         key = console().sessions.open(operator)
     except ThrottledError as error:
         page = render_template("console/login.html", error="throttled", wait=error.retry_after)
         return page, 429, {"Retry-After": str(error.retry_after)}
     except InvalidTokenError:
         return render_template("console/login.html", error="wrong_token"), 401
-    except UnauthenticatedError:  # there is no token at all
-        return render_template("console/login.html", error="no_tokens"), 401
+    except UnauthenticatedError:  # none was given, or none was ever made
+        why = "no_tokens" if token else "wrong_token"
+        return render_template("console/login.html", error=why), 401
     except UNAVAILABLE as error:
         log.warning("console_login_failed", error=str(error).strip())
         return render_template("console/login.html", error="login_away"), 503

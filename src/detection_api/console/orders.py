@@ -9,12 +9,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden, NotFound
 
-from detection_api.canary.store import DEFAULT, EventKind, RolloutState, StaleEpochError
+from detection_api.canary.store import DEFAULT, EventKind, StaleEpochError
 from detection_api.console.access import session
 from detection_api.console.language import text
 from detection_api.console.service import console
+from detection_api.extensions import canary
 from detection_api.postgres import UNAVAILABLE
 from detection_api.rollout import changes
+from detection_api.rollout.orders import Order, carry_out
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +65,7 @@ ACTIONS: Mapping[str, Action] = {
 def init_app(blueprint: Blueprint) -> None:
     """Add the forms."""
     blueprint.add_url_rule("/<action>/<name>", view_func=ask, methods=["GET"])
-    blueprint.add_url_rule("/<action>/<name>", view_func=carry_out, methods=["POST"])
+    blueprint.add_url_rule("/<action>/<name>", view_func=give, methods=["POST"])
 
 
 def ask(action: str, name: str) -> ResponseReturnValue:
@@ -72,11 +74,13 @@ def ask(action: str, name: str) -> ResponseReturnValue:
     return _question(action, name)
 
 
-def carry_out(action: str, name: str) -> ResponseReturnValue:
+def give(action: str, name: str) -> ResponseReturnValue:
     """Do it, with its event; then back to the page that shows it."""
     wanted = _known(action, name)
+    runtime = canary.runtime
     try:
-        state = _change(wanted, wanted.change(request.form), name, _reason(request.form))
+        order = _order(wanted, name, request.form)
+        done = carry_out(console().store, order, runtime.endpoints, runtime.overrides)
     except _UnreadableError as error:
         return _question(action, name, error=str(error)), 422
     except StaleEpochError:
@@ -86,17 +90,24 @@ def carry_out(action: str, name: str) -> ResponseReturnValue:
         return _question(action, name, error="nothing_done"), 503
     finally:
         console().forget()
-    page = url_for("console.overview", changed=name, epoch=state.epoch)
+    if not done.changed:
+        return _question(action, name, error="is_so_already"), 422
+    page = url_for("console.overview", changed=name, epoch=done.state.epoch)
     return redirect(page, 303)
 
 
-def _change(wanted: Action, change: changes.Change, name: str, reason: str) -> RolloutState:
-    store = console().store
-    old = changes.own(store.read().states, name)
-    if wanted.kind is not EventKind.SET and change(old) == old:
-        raise _UnreadableError("is_so_already")
-    by = session().operator.by
-    return changes.write(store, old, change, wanted.kind, by=by, reason=reason)
+def _order(wanted: Action, name: str, form: Mapping[str, str]) -> Order:
+    """The order that a form gives. A rollback holds whatever was changed since one looked."""
+    epoch = form.get("epoch", "")
+    is_bound = epoch.isdecimal() and wanted.kind is not EventKind.ROLLBACK
+    return Order(
+        endpoint=name,
+        kind=wanted.kind,
+        change=wanted.change(form),
+        by=session().operator.by,
+        reason=_reason(form),
+        expected_epoch=int(epoch) if is_bound else None,
+    )
 
 
 def _known(action: str, name: str) -> Action:

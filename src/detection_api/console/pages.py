@@ -57,7 +57,7 @@ def _facts(snapshot: Snapshot, endpoint: str | None = None) -> dict[str, Any]:
         "concerns": figures.concerns(snapshot, rows),
         "minutes": figures.minutes(snapshot, endpoint),
         "events": snapshot.events,
-        "late": [worker for worker in snapshot.overview.workers if figures.lags(worker)],
+        "heard": [w for w in snapshot.overview.workers if not figures.is_silent(w)],
         "run": snapshot.run,
         "done": _done(snapshot),
     }

@@ -1,6 +1,6 @@
 """What the console of one application works with."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -26,7 +26,7 @@ class Console:
 
     @classmethod
     def of(
-        cls, store: Store, sessions: Sessions, endpoints: list[str], overrides: Overrides
+        cls, store: Store, sessions: Sessions, endpoints: Collection[str], overrides: Overrides
     ) -> Self:
         """The console of an application with these `endpoints`."""
         source = Source(store, endpoints, overrides)

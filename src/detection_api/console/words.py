@@ -39,7 +39,7 @@ def _context() -> dict[str, Any]:
         "span": span,
         "age": lambda at: (utc_now() - at).total_seconds(),
         "say": say,
-        "SILENT": figures.SILENT,
+        "is_silent": figures.is_silent,
         "CAUSES": figures.CAUSES,
         "line": line,
         "pretty": pretty,
