@@ -104,6 +104,11 @@ def within(tally: Tally, percent: int) -> float | None:
     return 2000 * GAMMA ** runs[math.ceil(len(runs) * percent / 100) - 1] / (GAMMA + 1)
 
 
+def buckets(since: datetime, until: datetime) -> int:
+    """How many buckets of the ledger begin in a window."""
+    return math.ceil(until.timestamp() / 10) - math.ceil(since.timestamp() / 10)
+
+
 def test_each_stages_figures_are_the_ledgers(reported: Reported) -> None:
     found = [(endpoint, row) for table, endpoint, row in all_rows(reported) if table == "traffic"]
     when = windows(reported)
@@ -119,7 +124,7 @@ def test_each_stages_figures_are_the_ledgers(reported: Reported) -> None:
             "outages": tally.outages,
             "requests": tally.requests,
             "forced": tally.forced,
-            "rate": tally.requests / (until - since).total_seconds(),
+            "rate": tally.requests / (10 * buckets(since, until)),
             "client_errors": tally.client_errors,
             "server_errors": tally.server_errors,
             "error_rate": 100 * wrong / tally.requests if tally.requests else None,

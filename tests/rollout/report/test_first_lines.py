@@ -67,6 +67,12 @@ def test_what_was_not_proven_is_said_for_each_endpoint(broken: Reported) -> None
     assert not any("cameras.camera_stats" in line for line in said)
 
 
+def test_a_verification_that_was_waived_is_not_called_passed(make: Make) -> None:
+    run = make(endpoints=["records.violation"], without_verification=True).go()
+    shown = Reported(run.end()).show("md")
+    assert "| Verification over HTTP | ⚠ not verified over HTTP |" in shown
+
+
 def test_a_run_that_goes_on_is_said_to(make: Make) -> None:
     run = make(endpoints=["records.violation", "statistics.daily"]).go(2)
     run.open_stage("records.violation", 3)

@@ -9,7 +9,7 @@ import msgspec
 from detection_api.canary.histogram import percentile
 from detection_api.canary.ledger import Tally
 from detection_api.canary.store import EventKind
-from detection_api.rollout.gate import Outcome
+from detection_api.rollout.gate import Gate, Outcome
 from detection_api.rollout.latency import LIMIT_MS
 from detection_api.rollout.report.judging import gate_said, reasons, verdict
 from detection_api.rollout.report.model import (
@@ -73,12 +73,19 @@ def _verified(sources: Sources, stays: list[Stay]) -> Block:
     rows = tuple(
         (
             told(Say(f"gate_name.{gate.name}")),
-            told(Say(f"gate_outcome.{gate.outcome.value}"), tone=_TONES[gate.outcome]),
+            _gate_outcome(gate),
             told(gate_said(gate), source),
         )
         for gate in last.gates
     )
     return Table(key="verified", columns=("gate", "outcome", "found"), rows=rows)
+
+
+def _gate_outcome(gate: Gate) -> Told:
+    """What a gate came to; one that an operator has waived has shown nothing."""
+    if gate.name == "verification" and not gate.figures:
+        return told(Say("not_verified"), tone=Tone.WARN)
+    return told(Say(f"gate_outcome.{gate.outcome.value}"), tone=_TONES[gate.outcome])
 
 
 def _charts(record: Record, sources: Sources, endpoint: str) -> Iterator[Chart]:

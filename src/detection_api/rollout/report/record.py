@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any
 
 import msgspec
 
@@ -268,7 +267,7 @@ def _added(stages: Iterable[ArmEvidence]) -> ArmEvidence:
 
 def _points(sums: _Sums, endpoint: str, until: datetime, step: timedelta) -> list[Point]:
     """The last one is shorter: to the end of the run's last bucket."""
-    end = until + (_EPOCH - until) % _BUCKET
+    end = _up(until)
     moments = sorted({at for name, at, _ in sums.points if name == endpoint})
     return [
         Point(
@@ -290,6 +289,11 @@ def _is_around(event: Event, own: Sequence[Event], run: Run, until: datetime) ->
     )
 
 
-def facts(event: Event) -> Mapping[str, Any]:
-    """An event's evidence without what is told elsewhere in full."""
-    return {k: v for k, v in event.evidence.items() if k not in ("evidence", "gates", "before")}
+def covered(since: datetime, until: datetime) -> float:
+    """Seconds of the ledger's buckets that begin from `since` on, and before `until`."""
+    return (_up(until) - _up(since)).total_seconds()
+
+
+def _up(moment: datetime) -> datetime:
+    """The first beginning of a bucket that is not before a moment."""
+    return moment + (_EPOCH - moment) % _BUCKET

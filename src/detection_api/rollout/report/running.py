@@ -19,7 +19,7 @@ from detection_api.rollout.report.model import (
     Value,
     told,
 )
-from detection_api.rollout.report.record import Outcome, Record
+from detection_api.rollout.report.record import Outcome, Record, covered
 from detection_api.rollout.report.sources import Sources
 from detection_api.rollout.report.stages import counted_in_all
 from detection_api.rollout.text import evidence as in_a_line
@@ -129,7 +129,7 @@ def monitoring(record: Record, sources: Sources) -> Section:
 
 
 def _rates(record: Record, sources: Sources) -> Table:
-    seconds = (record.until - record.since).total_seconds()
+    seconds = covered(record.since, record.until)
     rows = []
     for endpoint in record.endpoints:
         source = counted_in_all(record, sources, endpoint)

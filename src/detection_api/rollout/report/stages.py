@@ -15,7 +15,7 @@ from detection_api.rollout.report.model import (
     Value,
     told,
 )
-from detection_api.rollout.report.record import Outcome, Record, Stay
+from detection_api.rollout.report.record import Outcome, Record, Stay, covered
 from detection_api.rollout.report.sources import Sources
 
 TONES = {
@@ -181,7 +181,7 @@ def traffic(record: Record, sources: Sources, endpoint: str) -> Table:
 
 def _arms(record: Record, sources: Sources, stay: Stay) -> Iterator[tuple[Told, ...]]:
     source, percentiles = counted(record, sources, stay), timed(record, sources, stay)
-    seconds = (stay.until - stay.since).total_seconds()
+    seconds = covered(stay.since, stay.until)
     for arm, found in record.figures[stay.endpoint, stay.stage].both:
         counts, requests = found.counts, found.counts["requests"]
         failed = sum(found.failures.values())
