@@ -1,5 +1,6 @@
 """What both implementations promise about detection records and violations."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from detection_api.errors import NotFoundError
 from tests.arms.conftest import Ask
-from tests.world import NOW, World
+from tests.world import ARMS, CONTRACTS, NOW, World
 
 INT64_MAX = 2**63 - 1
 FIRST_PAGE: dict[str, Any] = {
@@ -55,6 +56,15 @@ def test_a_record_has_every_field_of_the_contract_in_its_order(world: World, ask
         ("fps", 25.0),
         ("processing_time", 0.1),
     ]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_comparisons_look_at_the_page_that_a_client_gets(world: World, arm: str) -> None:
+    """What only the encoder would drop is a difference to them."""
+    for seconds in range(3):
+        record(world, NOW + timedelta(seconds=seconds), fps=24.5)
+    contract, page = CONTRACTS["detection_records"], ARMS[arm]["detection_records"](**FIRST_PAGE)
+    assert contract.wire(page) == json.loads(contract.encode(page))
 
 
 def test_what_a_detector_left_out_is_null_or_zero(world: World, ask: Ask) -> None:

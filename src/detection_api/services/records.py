@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
+from msgspec import UNSET
 from sqlalchemy import BigInteger, ColumnElement, DateTime, Text, bindparam, select, true, tuple_
 
 from detection_api.cursor import Position
@@ -118,9 +119,12 @@ def detection_records(
         end_time=end_time,
         **({"last_moment": cursor.timestamp, "last_id": cursor.id} if cursor else {}),
     )
+    total_of_all = rows[0].total
+    for row in rows:
+        row.total = UNSET  # it is no part of a record: an answer is compared as it goes out
     return {
         "records": [] if rows[0].id is None else rows,
-        "total": rows[0].total,
+        "total": total_of_all,
         "camera_id": camera_id,
         "limit": limit,
         "offset": offset,
