@@ -161,6 +161,21 @@ def test_everything_works_from_the_keyboard_and_a_live_page_keeps_the_focus(
     assert console.complaints() == []
 
 
+def test_a_page_that_gets_no_answer_says_so_and_keeps_what_it_had(console: Browser) -> None:
+    conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    console.driver.execute_cdp_cmd("Network.enable", {})
+    for offline in (True, False):
+        console.driver.execute_cdp_cmd(
+            "Network.emulateNetworkConditions", {"offline": offline, **conditions}
+        )
+        console.until(
+            lambda offline=offline: console.find("#offline").is_displayed() is offline,
+            f"the page says whether it is offline: {offline}",
+        )
+        assert NAME in console.text("#endpoints")
+    console.driver.get_log("browser")
+
+
 def test_an_endpoints_page_shows_its_mismatches_and_events_with_their_evidence(
     console: Browser, site: Site
 ) -> None:
