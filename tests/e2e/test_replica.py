@@ -15,7 +15,10 @@ from tests.replicas import Replica, run
 LAG_LIMIT = 2
 DELAY = 1
 """Seconds that the replica of the comparison is always behind."""
-COMPARED = 60
+ALLOWED = 5
+"""Seconds that it may be: a busy machine looks late, and then it seems to be further behind."""
+NOISE = 20
+"""Comparisons that have to see the delay."""
 WRITE = "INSERT INTO detection_records (camera_id, timestamp) VALUES ('cam0', now())"
 
 
@@ -103,10 +106,10 @@ def test_a_replica_that_is_always_behind_is_no_difference_between_the_arms(
     world: World, tmp_path: Path
 ) -> None:
     """Legacy has the record of a moment ago, the domain not yet: that is noise."""
-    with reading_from(world, tmp_path, SHADOW_PERCENT="100") as (instance, replica):
+    settings = {"SHADOW_PERCENT": "100", "REPLICA_LAG_LIMIT_S": str(ALLOWED)}
+    with reading_from(world, tmp_path, **settings) as (instance, replica):
         replica.delay(DELAY)
         with writing(world.database_url), Load(instance, 1, PATHS[:1], pause=0.1):
-            wait_for(lambda: instance.metric("canary_comparisons_total") >= COMPARED, "compared")
-        assert is_read_from(instance)
-        assert instance.metric("canary_comparisons_total", outcome="noise") > 0
+            seen = {"outcome": "noise"}
+            wait_for(lambda: instance.metric("canary_comparisons_total", **seen) >= NOISE, "noise")
         assert instance.metric("canary_mismatches_total") == 0
