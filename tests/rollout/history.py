@@ -7,7 +7,8 @@ from typing import Any
 
 from detection_api.canary.ledger import Batch, MismatchTally, Tally
 from detection_api.canary.store import EventKind, Store
-from tests.canary.stores import heartbeat, pool_of
+from detection_api.postgres import Pool
+from tests.canary.stores import heartbeat
 
 
 class History:
@@ -15,7 +16,7 @@ class History:
 
     def __init__(self, url: str, store: Store) -> None:
         self.store, self.url = store, url
-        self.connection = pool_of(url).connection
+        self.connection = Pool(url, size=1, deadline=30, name="history", settings={}).connection
         self._batches = 0
 
     def event(

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from detection_api.canary.postgres_store import PostgresStore
 from detection_api.canary.store import AcceptedDifference, EventKind, Mismatch
+from detection_api.postgres import Pool, bound_waits
 from detection_api.rollout import run as runs
 from detection_api.rollout.report import data, html, markdown
 from detection_api.rollout.report.assembly import assemble
-from detection_api.rollout.report.record import read
-from tests.canary.stores import in_postgres
+from detection_api.rollout.report.reading import read
 from tests.conftest import upgrade
 from tests.rollout.history import History, ago
 from tests.rollout.report.past_run import BRANCHES, PastRun, Trouble
@@ -69,8 +70,10 @@ def history(new_database: Callable[[str], str]) -> Iterator[History]:
     """A database for the runs of all tests, each in its own hour."""
     url = new_database("reports")
     upgrade(url)
-    with in_postgres(url) as stored:
-        yield History(url, stored.store)
+    bound_waits()
+    pool = Pool(url, size=1, deadline=30, name="tests", settings={})
+    yield History(url, PostgresStore(pool.connection))
+    pool.dispose()
 
 
 @pytest.fixture(scope="session")

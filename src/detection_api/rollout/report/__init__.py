@@ -1,4 +1,4 @@
 """What a rollout run has shown, from the ledger and the events alone.
 
-`record.py` reads, `assembly.py` puts a document together, and one renderer a format shows it.
+`reading.py` reads, `assembly.py` puts a document together, and one renderer a format shows it.
 """

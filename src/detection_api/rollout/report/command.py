@@ -11,7 +11,7 @@ from detection_api.rollout.commands import open_store
 from detection_api.rollout.report import data, html, markdown
 from detection_api.rollout.report.assembly import assemble
 from detection_api.rollout.report.model import Document
-from detection_api.rollout.report.record import read
+from detection_api.rollout.report.reading import read
 from detection_api.rollout.report.words import LANGUAGES
 
 RENDERERS: Mapping[str, Callable[[Document, str], str]] = {
