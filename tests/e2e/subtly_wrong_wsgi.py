@@ -11,7 +11,12 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from marshmallow import Schema
+
 from detection_api import create_app
+from detection_api.schemas.cameras import DetectorStats
+from detection_api.schemas.records import Violation
+from detection_api.schemas.statistics import HistoryItem
 from detection_api.services import cameras, records, statistics
 
 
@@ -21,20 +26,26 @@ def raising_where_there_are_rows(answer: Any) -> Any:
     return answer
 
 
-def without_nulls(answer: dict[str, Any]) -> Any:
-    return {name: value for name, value in answer.items() if value is not None}
+def members(row: Any, schema: type[Schema]) -> dict[str, Any]:
+    """A row, which is no dict, as one."""
+    return {name: row[name] for name in schema().fields}
+
+
+def without_nulls(answer: Any) -> Any:
+    return {n: value for n, value in members(answer, Violation).items() if value is not None}
 
 
 def total_of_the_page(answer: dict[str, Any]) -> Any:
     return {**answer, "total": len(answer["records"])}
 
 
-def texts_for_epochs(answer: list[dict[str, Any]]) -> Any:
-    return [{**row, "ts": datetime.fromtimestamp(row["ts"], UTC).isoformat()} for row in answer]
+def texts_for_epochs(answer: list[Any]) -> Any:
+    rows = (members(row, HistoryItem) for row in answer)
+    return [{**row, "ts": datetime.fromtimestamp(row["ts"], UTC).isoformat()} for row in rows]
 
 
 def times_without_a_zone(answer: dict[str, Any]) -> Any:
-    stats = answer["stats"]
+    stats = members(answer["stats"], DetectorStats)
     moment = stats["last_detection_time"]
     naive = moment and moment.replace(tzinfo=None)
     return {**answer, "stats": {**stats, "last_detection_time": naive}}

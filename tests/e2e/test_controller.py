@@ -121,10 +121,10 @@ def test_killed_20_times_a_healthy_run_goes_from_0_to_100_verified_and_whole(
     factory: Factory, tmp_path: Path
 ) -> None:
     moments = random.Random(20261125)
-    stages = (25, 50, 100)
+    stages = (50, 100)
     with serving(factory, tmp_path, "wsgi:app") as instance:
         verify = ("--verify-url", f"http://127.0.0.1:{instance.port}")
-        arguments = ("--stages", "25,50,100", *PACE, *verify)
+        arguments = ("--stages", "50,100", *PACE, *verify)
         for _ in range(KILLS):
             process = controller(factory, *arguments)
             with pytest.raises(subprocess.TimeoutExpired):
