@@ -14,9 +14,6 @@ from typing import Any
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 OWNER = "DETECTION_API_METRICS_OWNER"
-ROLLOUT_STATE_WITHIN = 1.5
-LIVE_STATISTICS_WITHIN = 1.5
-"""Seconds; detectors publish every second."""
 
 if os.environ.get(OWNER) != str(os.getpid()):
     # Workers count into files of a folder that they share, and no earlier master used. Its name
@@ -40,16 +37,10 @@ def post_fork(_server: Any, _worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Have the rollout's state and live statistics before the first request.
+    """Have what requests need before the first one."""
+    from detection_api.worker import begin  # noqa: PLC0415 - only workers load it
 
-    Otherwise every HUP would send clients of the domain to legacy for a moment, and show those of
-    legacy a second of zeros.
-    """
-    from detection_api.extensions import canary  # noqa: PLC0415 - only workers load it
-    from detection_api.legacy.sources import sources  # noqa: PLC0415
-
-    canary.start(worker.wsgi, within=ROLLOUT_STATE_WITHIN)
-    sources.live.warm_up(LIVE_STATISTICS_WITHIN)
+    begin(worker.wsgi)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

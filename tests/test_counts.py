@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from psycopg2 import extensions
 
 from detection_api import partitions
+from detection_api.partitions import Partition
 from tests.conftest import migrating_app, upgrade
 from tests.ingest.support import query
 from tests.world import NOW, World, event, unbound_waits, world
@@ -33,6 +34,7 @@ WRITES = st.one_of(
     st.tuples(st.just("shift"), st.sampled_from(CAMERAS), st.timedeltas(-30 * HOUR, 30 * HOUR)),
     st.tuples(st.just("delete"), MOMENTS, MOMENTS),
     st.tuples(st.just("partition"), st.sampled_from([date(2025, 10, 1), date(2025, 11, 1)])),
+    st.tuples(st.just("drop"), st.sampled_from([date(2025, 10, 1), date(2025, 11, 1)])),
     st.tuples(st.just("truncate")),
 )
 WINDOWS = st.lists(
@@ -89,6 +91,9 @@ def write(connection: extensions.connection, what: str, *arguments: Any) -> None
             )
         elif what == "truncate":
             cursor.execute("TRUNCATE detection_records")
+        elif what == "drop":
+            partitions.create(connection, "detection_records", arguments[0])
+            partitions.drop(connection, Partition("detection_records", arguments[0], None, 0))
         else:
             partitions.create(connection, "detection_records", arguments[0])
 
