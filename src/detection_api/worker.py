@@ -4,8 +4,10 @@ Gunicorn calls it through `gunicorn.conf.py`. Granian has no such hooks: there `
 `join_granian` before it, because prometheus-client decides how to count when it is imported.
 """
 
+import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +38,8 @@ def begin(app: Flask) -> None:
 
     canary.start(app, within=ROLLOUT_STATE_WITHIN)
     sources.live.warm_up(LIVE_STATISTICS_WITHIN)
+    gc.collect()
+    gc.freeze()  # what is here by now stays: no request has to wait while it is looked through
 
 
 def is_granians() -> bool:
@@ -48,6 +52,9 @@ def join_granian() -> None:
 
     What servers that ended have left behind goes away. A folder that is given is taken as it is.
     """
+    # Until granian sets the worker's own, a fork has its parent's handlers, which end nothing.
+    for asked_to_end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked_to_end, signal.SIG_DFL)
     if METRICS not in os.environ:
         temporary = Path(tempfile.gettempdir())
         for folder in temporary.glob(f"{_FOLDER}*"):
