@@ -10,10 +10,13 @@ from pathlib import Path
 
 import psutil
 import psycopg2
+import pytest
 
 from tests.e2e.instance import PATHS, ROOT, Instance, Load, wait_for
 from tests.factory import World
 
+RESPAWN_INTERVAL = 10
+"""Seconds between the start of a worker and the end of the one in whose place it is."""
 FOLDERS = "detection-api-metrics-of-*"
 COUNTED = "SELECT sum(requests) FROM canary_ledger"
 FORGET = "DELETE FROM canary_ledger"
@@ -29,9 +32,10 @@ class Granian(Instance):
     def start(self) -> None:
         """Start it, for the first time or again; it is up some seconds later."""
         command = ["granian", "--interface", "wsgi", "--port", str(self.port), "--workers", "2"]
+        respawn = ["--respawn-failed-workers", "--respawn-interval", str(RESPAWN_INTERVAL)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command, "--respawn-failed-workers", "wsgi:app"],
+                [sys.executable, "-m", *command, *respawn, "wsgi:app"],
                 cwd=ROOT,
                 env=self._environ,
                 stdout=log,
@@ -88,6 +92,7 @@ def test_all_workers_count_into_one_folder_and_tell_everything_when_they_end(
         assert remaining != counters
 
 
+@pytest.mark.fleet
 def test_an_edited_env_file_and_a_hup_roll_back_without_a_lost_request(
     world: World, tmp_path: Path
 ) -> None:
