@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+import msgspec
 import psycopg2
 from psycopg2 import errors, extensions
+from psycopg2.extras import register_default_json
 
 from detection_api.errors import DeadlineExceededError
 
@@ -164,6 +166,8 @@ class Pool:
             client_encoding="UTF8",
         )
         connection.autocommit = True
+        # What was written goes into answers as it is, so nothing needs to be decoded.
+        register_default_json(connection, loads=msgspec.Raw)
         # Not as libpq's options: to a URL that asks for a server which takes writes
         # (`target_session_attrs`), every server would look like one that does not.
         connection.cursor().execute(_SET, [[*self._settings], [*self._settings.values()]])

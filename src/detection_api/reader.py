@@ -85,9 +85,9 @@ def _rows(query: Query, values: Sequence[Any], connection: Connection) -> list[A
 
 
 def decode_json_exactly() -> None:
-    """Have psycopg2 keep `json` columns as they were written, and decode `jsonb` ones.
+    """Have psycopg2 decode JSON as this application encodes it.
 
-    What was written goes into answers as it is; what is in a `jsonb` column, services can read.
+    That is for `jsonb`: a pool's connections keep `json` columns as they were written.
     """
-    register_default_json(loads=msgspec.Raw, globally=True)
+    register_default_json(loads=msgspec.json.decode, globally=True)
     register_default_jsonb(loads=msgspec.json.decode, globally=True)
