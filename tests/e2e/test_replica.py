@@ -96,9 +96,11 @@ def writing(url: str) -> Iterator[None]:
 
     writer = threading.Thread(target=write)
     writer.start()
-    yield
-    done.set()
-    writer.join()
+    try:
+        yield
+    finally:
+        done.set()
+        writer.join()
 
 
 @pytest.mark.fleet
