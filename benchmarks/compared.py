@@ -16,6 +16,8 @@ from benchmarks.subjects import SUBJECTS
 PARTS = ("limit", *dict.fromkeys(subject.part for subject in SUBJECTS))
 CANARYS = {"canary-shadow-10", "undecorated"}
 """What the canary itself costs is measured by."""
+OF_A_SERVER = {*CANARYS, "domain"}
+"""Compared with the canary under the same server only."""
 PGBENCH = ("limit", "pgbench")
 Name = tuple[str, str]
 """A part and its server."""
@@ -50,7 +52,7 @@ def _print_ratios(ours: Name, taken: Mapping[str, Mapping[Name, Sequence[Load]]]
     table: dict[str, list[float]] = {}
     for loads in taken.values():
         for name, theirs in loads.items():
-            if name != ours:
+            if name != ours and (name[1] == ours[1] or name[0] not in OF_A_SERVER):
                 found = results.ratio(loads[ours], theirs, "requests_per_s")
                 table.setdefault("{} ({})".format(*name), []).append(found)
     tell(results.ratios("{} ({}) divided by".format(*ours), list(taken), table))

@@ -36,6 +36,14 @@ def gunicorn(app: str, _port: int) -> Sequence[str]:
     return (*PYTHON, "gunicorn", "-c", "gunicorn.conf.py", app)
 
 
+def granian(app: str, port: int) -> Sequence[str]:
+    """Granian as the project documents it."""
+    return (
+        *(*PYTHON, "granian", "--interface", "wsgi", "--workers", str(WORKERS)),
+        *("--blocking-threads", "4", "--port", str(port), "--log-level", "warning", app),
+    )
+
+
 def uvicorn(app: str, _port: int) -> Sequence[str]:
     """Gunicorn with uvicorn's workers."""
     return (*PYTHON, "gunicorn", "-c", "benchmarks/peers/gunicorn_conf.py", app)

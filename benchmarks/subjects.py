@@ -41,13 +41,14 @@ def _ours(server: str, command: Command) -> list[Subject]:
         ),
         Subject("domain", server, command, environ=ALL_LEGACY, query="?force_domain=true"),
         Subject("undecorated", server, command, "benchmarks.undecorated:app"),
-        Subject("legacy", server, command, environ=ALL_LEGACY),
     ]
 
 
 CANARY = Subject("canary", "gunicorn", servers.gunicorn)
 SUBJECTS = (
     *_ours("gunicorn", servers.gunicorn),
+    *_ours("granian", servers.granian),
+    Subject("legacy", "gunicorn", servers.gunicorn, environ=ALL_LEGACY),
     Subject("peer-fastapi", "gunicorn+uvicorn", servers.uvicorn, "benchmarks.peers.plain:app"),
     Subject(
         "peer-fastapi-tuned", "gunicorn+uvicorn", servers.uvicorn, "benchmarks.peers.tuned:app"

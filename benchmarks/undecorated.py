@@ -14,20 +14,21 @@ from marshmallow import Schema
 from detection_api import extensions
 from detection_api.canary import responses
 from detection_api.canary.contract import Contract
+from detection_api.canary.decorator import Canary
 
 View = Callable[..., Any]
 
 
-class NoCanary:
-    """In the canary's place while the routes are declared."""
-
-    def init_app(self, app: Flask, *_: Any, **__: Any) -> None:
-        """Nothing to join."""
+class NoCanary(Canary):
+    """In the canary's place while the routes are declared: there is nothing for it to do."""
 
     def start(self, app: Flask, *, within: float) -> None:
         """Nothing to begin."""
 
-    def __call__(
+    def stop(self, app: Flask) -> None:
+        """Nothing to end."""
+
+    def __call__(  # type: ignore[override]
         self,
         *,
         domain: View,
@@ -50,7 +51,7 @@ class NoCanary:
         return decorate
 
 
-extensions.canary = NoCanary()  # type: ignore[assignment]
+extensions.canary = NoCanary()
 
 from detection_api import create_app  # noqa: E402 - routes are declared by importing it
 

@@ -1,6 +1,8 @@
 """Gunicorn for the peers: as many workers as ours, uvicorn's with uvloop and httptools."""
 
+import gc
 import os
+from typing import Any
 
 bind = f"127.0.0.1:{os.environ['PORT']}"
 workers = int(os.environ["WEB_CONCURRENCY"])
@@ -8,3 +10,9 @@ worker_class = "uvicorn_worker.UvicornWorker"
 accesslog = None
 loglevel = "warning"
 control_socket_disable = True
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Keep what is loaded from the collector, as ours do."""
+    gc.collect()
+    gc.freeze()
