@@ -28,6 +28,10 @@ UNAVAILABLE = (psycopg2.Error, DeadlineExceededError)
 READ_ONLY: Mapping[str, str] = {"default_transaction_read_only": "on"}
 """Session settings for a pool that never writes."""
 _SET = "SELECT set_config(name, value, false) FROM unnest(%s, %s) AS setting (name, value)"
+TRUSTED_FOR = 0.05
+"""Seconds after its last use in which a connection is not looked at: less than its server takes to
+restart. A look is a system call, and each of them hands the interpreter to another thread.
+"""
 _EVENTS = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
 
 
@@ -59,11 +63,12 @@ def bound_waits() -> None:
 
 
 class Connection(extensions.connection):
-    """A connection and the names of the statements that are prepared on it."""
+    """A connection, the names of the statements that are prepared on it, and its last use."""
 
     def __init__(self, dsn: str, **options: int) -> None:
         super().__init__(dsn, **options)
         self.prepared: set[str] = set()
+        self.used_at = 0.0
 
 
 class Pool:
@@ -120,6 +125,7 @@ class Pool:
         try:
             connection = self._open(idle)
             yield connection
+            connection.used_at = time.monotonic()
             idle.append(connection)
             connection = None
         except errors.QueryCanceled as error:
@@ -153,7 +159,7 @@ class Pool:
             connection = idle.pop()
         except IndexError:  # not asked for first: another thread may take the last one meanwhile
             return self._connect()
-        if _is_alive(connection):
+        if time.monotonic() - connection.used_at < TRUSTED_FOR or _is_alive(connection):
             return connection
         connection.close()
         return self._connect()
