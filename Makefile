@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 
 .PHONY: help run rollout test fleet check bench clean
@@ -10,10 +12,10 @@ READY := $(VENV)/.ready
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-run: $(READY) ## set up and run everything on this machine: http://127.0.0.1:8000
+run: $(INSTALLED) ## set up and run everything on this machine: http://127.0.0.1:8000
 	@exec $(BIN)/detection-api up
 
-rollout: $(READY) ## beside a `make run`: traffic, and a rollout from 0 to 100% with its report
+rollout: $(INSTALLED) ## beside a `make run`: traffic, and a rollout from 0 to 100% with its report
 	@exec $(BIN)/detection-api demo rollout
 
 test: $(READY) ## the whole suite with coverage, on servers that it starts itself
@@ -35,11 +37,16 @@ clean: ## remove the environment and caches; the data in instance/ stays
 	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements.lock setup.cfg pyproject.toml
+$(INSTALLED): requirements.lock setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12"; exit 1; }
-	@echo "Installing the locked dependencies into $(VENV), which takes about half a minute ..."
+	@echo "Installing what it takes to run into $(VENV), which takes about half a minute ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) --constraint requirements.lock setuptools
+	@$(PIP) --constraint requirements.lock --no-build-isolation --editable '.[embedded]'
+	@touch $@
+
+$(READY): $(INSTALLED)
+	@echo "Installing the tools of development into $(VENV), which takes about half a minute ..."
+	@$(PIP) --requirement requirements.lock
 	@touch $@
