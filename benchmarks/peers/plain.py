@@ -62,8 +62,7 @@ async def history(
     minutes: Minutes = 60, limit: Limit = 100, camera_id: Filter = None
 ) -> list[dict[str, Any]]:
     """Events of the last minutes, newest first."""
-    rows = await reads.history(database, minutes, {"camera_id": camera_id}, limit)
-    return [dict(row) for row in rows]
+    return await reads.history(database, minutes, {"camera_id": camera_id}, limit)
 
 
 @app.get("/api/v1/cameras")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchmarks.peers import sql
-from benchmarks.peers.database import Database, Row
+from benchmarks.peers.database import Database
 
 RUNNING_WITHIN = timedelta(seconds=30)
 NO_STATISTICS = {
@@ -32,13 +32,11 @@ async def detection_records(
         rows = await database.rows(sql.RECORDS, camera_id, limit, offset)
     else:
         rows = await database.rows(sql.RECORDS_OF_WINDOW, camera_id, limit, offset, start, end)
-    total = rows[0]["total"]
-    records = [dict(row) for row in rows] if rows[0]["id"] is not None else []
-    for record in records:
-        del record["total"]
+    *columns, _ = rows[0].keys()
+    is_empty = rows[0]["id"] is None
     return {
-        "records": records,
-        "total": total,
+        "records": [] if is_empty else [dict(zip(columns, row, strict=False)) for row in rows],
+        "total": rows[0]["total"],
         "camera_id": camera_id,
         "limit": limit,
         "offset": offset,
@@ -72,19 +70,29 @@ async def events(
     start = start or end - timedelta(hours=24)
     given = _given(filters)
     rows = await database.rows(sql.events(*given), start, end, limit, *given.values())
-    found = [{"id": f"{row['ts']}_{row['track_id']}", **row} for row in rows]
-    for event in found:
-        del event["ts"]
-    return found
+    return [
+        {
+            "id": f"{ts}_{track_id}",
+            "timestamp": timestamp,
+            "type": kind,
+            "camera_id": camera_id,
+            "confidence": confidence,
+            "track_id": track_id,
+            "region": region,
+            "metadata": evidence,
+        }
+        for ts, timestamp, kind, camera_id, confidence, track_id, region, evidence in rows
+    ]
 
 
 async def history(
     database: Database, minutes: int, filters: dict[str, str | None], limit: int
-) -> list[Row]:
+) -> list[dict[str, Any]]:
     """Events of the last minutes, newest first."""
     since = datetime.now(UTC) - timedelta(minutes=minutes)
     given = _given(filters)
-    return await database.rows(sql.history(*given), since, limit, *given.values())
+    rows = await database.rows(sql.history(*given), since, limit, *given.values())
+    return [dict(row.items()) for row in rows]  # half the time of dict(row)
 
 
 async def camera_stats(database: Database, camera_id: str) -> dict[str, Any]:
