@@ -64,7 +64,7 @@ def main(parts: tuple[str, ...], **options: Any) -> None:
             results.save([result])
     except (LoadError, UnlikeError) as error:
         raise click.ClickException(str(error)) from error
-    if not parts:
+    if not parts and not options["endpoints"]:
         report.write_readme()
 
 
