@@ -9,11 +9,31 @@ they then keep the settings of the start.
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+from gunicorn.workers.gthread import ThreadWorker
+
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 OWNER = "DETECTION_API_METRICS_OWNER"
+
+ACCEPT_PAUSE = 1e-4
+"""Seconds; a worker that waits for connections needs less to take the next one."""
+
+
+class FairWorker(ThreadWorker):
+    """Leaves the next connection to another worker.
+
+    Otherwise the first to be awake takes all of those that come at once, and keeps them for as long
+    as they are kept alive; the others then have nothing to do.
+    """
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection, and give the others time to."""
+        super().accept(listener)
+        time.sleep(ACCEPT_PAUSE)
+
 
 if os.environ.get(OWNER) != str(os.getpid()):
     # Workers count into files of a folder that they share, and no earlier master used. Its name
@@ -23,7 +43,7 @@ if os.environ.get(OWNER) != str(os.getpid()):
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "gthread"  # a worker waits for PostgreSQL most of the time
+worker_class = FairWorker  # with threads: a worker waits for PostgreSQL most of the time
 threads = int(os.environ.get("THREADS", "4"))
 graceful_timeout = 30
 keepalive = 5  # seconds that a connection waits for its client's next request
