@@ -30,6 +30,7 @@ def snapshot(
     states: tuple[RolloutState, ...] = (ACTIVE,),
     workers: tuple[Worker, ...] = (WORKER,),
     use_domain: bool = True,
+    excused: frozenset[str] = frozenset(),
 ) -> Snapshot:
     stored = {state.endpoint: state for state in states}
     overrides = Overrides(pinned={}, use_domain=use_domain)
@@ -40,6 +41,7 @@ def snapshot(
         rows=list(rows),
         events=[],
         run=None,
+        excused=excused,
     )
 
 
@@ -91,6 +93,17 @@ def test_the_domain_is_slow_beyond_half_a_second_or_well_beyond_legacy(
     if legacy:
         rows.append(row("legacy", requests=1, latency=latencies(legacy)))
     assert only(snapshot(*rows)).is_slow is is_slow
+
+
+@pytest.mark.parametrize(("domain", "is_slow"), [(0.4, False), (0.6, True)])
+def test_who_is_accepted_to_be_slower_than_legacy_is_slow_beyond_half_a_second(
+    domain: float, is_slow: bool
+) -> None:
+    rows = (
+        row("domain", requests=20, latency=latencies(domain)),
+        row("legacy", latency=latencies(0.1)),
+    )
+    assert only(snapshot(*rows, excused=frozenset({ENDPOINT}))).is_slow is is_slow
 
 
 def test_a_few_slow_requests_say_nothing() -> None:

@@ -35,7 +35,7 @@ class Row:
 
     Of the last minute are `per_second`, its requests, and `share` (0..1), the domain's part of the
     answers. `failures` are the domain's, whatever the client saw; `fallbacks` those of them that
-    legacy answered. Durations are in ms.
+    legacy answered. Durations are in ms; where it `is_excused`, the domain may exceed legacy's.
     """
 
     status: EndpointStatus
@@ -48,6 +48,7 @@ class Row:
     outages: int
     domain_p95: float | None
     legacy_p95: float | None
+    is_excused: bool
     compared: int
     mismatched: int
 
@@ -68,11 +69,15 @@ class Row:
 
     @property
     def is_slow(self) -> bool:
-        """Whether the domain's P95 is above what the guard calls slow, or late against legacy."""
+        """Whether the domain's P95 is above what the guard calls slow, or late against legacy.
+
+        As the gate `latency` has it: what an operator has accepted concerns legacy's alone.
+        """
         domain, legacy = self.domain_p95, self.legacy_p95
         if domain is None or self.requests < ENOUGH:
             return False
-        return domain > SLOW_SECONDS * 1000 or (legacy is not None and domain > LATE_RATIO * legacy)
+        is_late = legacy is not None and domain > LATE_RATIO * legacy
+        return domain > SLOW_SECONDS * 1000 or (is_late and not self.is_excused)
 
 
 def rows(snapshot: Snapshot) -> list[Row]:
@@ -80,9 +85,9 @@ def rows(snapshot: Snapshot) -> list[Row]:
     recent = _by_endpoint(snapshot, metrics.RECENT)
     minute = _by_endpoint(snapshot, MINUTE)
     return [
-        _row(status, recent[status.state.endpoint], minute[status.state.endpoint])
+        _row(status, recent[name], minute[name], is_excused=name in snapshot.excused)
         for status in snapshot.overview.endpoints
-        if status.state.endpoint != DEFAULT
+        if (name := status.state.endpoint) != DEFAULT
     ]
 
 
@@ -96,7 +101,13 @@ def _by_endpoint(snapshot: Snapshot, period: timedelta) -> Mapping[str, Mapping[
     return found
 
 
-def _row(status: EndpointStatus, recent: Mapping[str, Any], minute: Mapping[str, Any]) -> Row:
+def _row(
+    status: EndpointStatus,
+    recent: Mapping[str, Any],
+    minute: Mapping[str, Any],
+    *,
+    is_excused: bool,
+) -> Row:
     domain, legacy = _arms(recent)
     return Row(
         status=status,
@@ -109,6 +120,7 @@ def _row(status: EndpointStatus, recent: Mapping[str, Any], minute: Mapping[str,
         outages=domain["outages"] + legacy["outages"],
         domain_p95=domain["p95_ms"],
         legacy_p95=legacy["p95_ms"],
+        is_excused=is_excused,
         compared=domain["compared"] + legacy["compared"],
         mismatched=domain["mismatched"] + legacy["mismatched"],
     )

@@ -16,6 +16,7 @@ from detection_api.canary.store import (
 )
 from detection_api.clock import utc_now
 from detection_api.console.history import History
+from detection_api.rollout.measure import LATENCY
 from detection_api.rollout.overview import Overview, overview
 from detection_api.rollout.run import Run, load
 
@@ -29,7 +30,8 @@ RUN_AMONG = 50
 class Snapshot:
     """How everything stood `at` that moment; `rows` are the ledger's of the last hour.
 
-    `run` is the rollout run that was begun last.
+    `run` is the rollout run that was begun last, `excused` the endpoints whose domain an operator
+    has accepted to be slower than legacy.
     """
 
     at: datetime
@@ -38,6 +40,7 @@ class Snapshot:
     rows: list[LedgerRow]
     events: list[Event]
     run: Run | None
+    excused: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,8 @@ class Source:
 
     def snapshot(self) -> Snapshot:
         """How everything stands now."""
-        states = self._store.read().states
+        shared = self._store.read()
+        states = shared.states
         return Snapshot(
             at=utc_now(),
             states=states,
@@ -68,6 +72,7 @@ class Source:
             rows=self._history.read(),
             events=self._store.events(limit=EVENTS),
             run=self._latest_run(),
+            excused=frozenset(d.endpoint for d in shared.accepted if d.kind == LATENCY),
         )
 
     def _latest_run(self) -> Run | None:

@@ -10,6 +10,7 @@ import math
 from detection_api.canary.guard import LATE_RATIO, SLOW_SECONDS
 from detection_api.rollout.evidence import Evidence, Latency
 from detection_api.rollout.gate import Gate, Outcome, wait
+from detection_api.rollout.text import measured
 
 LIMIT_MS = SLOW_SECONDS * 1000
 SAMPLE = 100
@@ -78,4 +79,4 @@ def _clearly_slow(domain: Latency, legacy: Latency, ratio: float) -> bool:
 
 
 def _in_ms(latency: Latency) -> str:
-    return "unknown" if latency.p95_ms is None else f"{latency.p95_ms:.3g} ms"
+    return "unknown" if latency.p95_ms is None else f"{measured(latency.p95_ms)} ms"

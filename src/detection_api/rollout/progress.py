@@ -12,7 +12,7 @@ from detection_api.rollout.controller import Turn
 from detection_api.rollout.gate import bottleneck, eta
 from detection_api.rollout.moves import Standing
 from detection_api.rollout.run import Plan, Progress, Run
-from detection_api.rollout.text import line, moment, span, table
+from detection_api.rollout.text import line, measured, moment, span, table
 
 HEADER = ("ENDPOINT", "STAGE", "%", "PHASE", "REQUESTS", "FAILED", "P95 MS")
 EVERY = timedelta(minutes=1)
@@ -92,7 +92,7 @@ def outcome_rows(run: Run) -> Iterator[tuple[str, ...]]:
 
 
 def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    return "-" if value is None else measured(value)
 
 
 class Block:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 NOTHING = "-"
+_TENTHS_BELOW = 100
 _LEFT_OUT = frozenset({"signal", "verdict", "start"})
 """Of a guard's evidence: what the event's reason says already, and where a replay starts."""
 
@@ -35,6 +36,11 @@ def span(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def measured(value: float) -> str:
+    """A measurement in digits that mean something: `7.5`, `142`, `2,580`."""
+    return f"{value:,.1f}" if value < _TENTHS_BELOW else f"{value:,.0f}"
 
 
 def evidence(facts: Mapping[str, Any]) -> str:

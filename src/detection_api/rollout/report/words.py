@@ -8,12 +8,12 @@ from functools import cache
 from importlib import resources
 
 from detection_api.rollout.report.model import Number, Say, Sentences, Told, Unit, Value
+from detection_api.rollout.text import measured
 
 LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh-CN"}
 """By code, each as HTML calls it."""
 NOTHING = "–"
 _MIB = 1 << 20
-_TENTHS_BELOW = 100
 _CODE = re.compile("`([^`]+)`")
 
 
@@ -91,7 +91,7 @@ class Words:
 
 
 def _ms(value: float) -> str:
-    return f"{value:,.1f} ms" if value < _TENTHS_BELOW else f"{value:,.0f} ms"
+    return f"{measured(value)} ms"
 
 
 _FORMATS: Mapping[Unit, Callable[[float], str]] = {
