@@ -467,6 +467,24 @@ def test_without_anybody_to_verify_no_stage_is_passed(fleet: Fleet) -> None:
     assert phases(baked(fleet, fleet.controller(run))) == {GOOD: Phase.BAKING}
 
 
+def test_what_is_held_while_another_endpoint_is_verified_is_not_raised(fleet: Fleet) -> None:
+    def held_meanwhile(endpoints: Collection[str]) -> Mapping[str, Sequence[Verified]]:
+        operator(fleet, DEFAULT, changes.held, EventKind.HOLD)
+        return verifying(Outcome.PASSED)[0](endpoints)
+
+    plan = {"verify_urls": ("http://a",), "without_verification": False}
+    run = fleet.begin(endpoints={GOOD: 0.0, BAD: 0.0}, **plan)
+    operator(fleet, BAD, changes.held, EventKind.HOLD)
+    controller = fleet.controller(run, verify=held_meanwhile)
+    settled(controller)
+    for _ in range(30):
+        fleet.second([GOOD])
+    operator(fleet, BAD, changes.resumed, EventKind.RESUME)
+    settled(controller)
+    assert fleet.stages(BAD) == []
+    assert applied(fleet, BAD) == (0, Status.HELD)
+
+
 # Crashes
 
 

@@ -17,6 +17,7 @@ from detection_api.canary.store import (
     EventKind,
     StaleEpochError,
     Store,
+    effective,
 )
 from detection_api.rollout import moves
 from detection_api.rollout.gates import Verified
@@ -122,9 +123,20 @@ class Controller:
             )
             self._store.append(event)
             return
+        if not self._stands_still(standing):
+            return
         state = replace(standing.state, percent=move.percent, by=run.by, reason=move.reason)
         with suppress(StaleEpochError):
             self._store.write(state, move.kind, move.facts, run=run.id)
+
+    def _stands_still(self, standing: Standing) -> bool:
+        """Whether what applies to an endpoint is as it was when the turn looked.
+
+        Verification takes its time, and the epoch tells of the endpoint's own state only: not of an
+        operator who has held all of them meanwhile.
+        """
+        endpoint = standing.progress.endpoint
+        return effective(self._store.read().states, endpoint) == standing.applied
 
 
 def begin(store: Store, plan: Plan, *, by: str, reason: str) -> Run:
