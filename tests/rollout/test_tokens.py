@@ -62,6 +62,16 @@ def test_operators_find_who_made_and_revoked_a_token_in_the_events(
     assert token not in shown
 
 
+def test_a_reason_that_quotes_a_token_is_kept_without_it(changed: Run, store: Store) -> None:
+    token = changed("tokens", "create", "alice", "--role", "operator").stdout.strip()
+    reason = ("--reason", f"{token} is in a chat")
+    changed("rollout", "rollback", *reason)
+    changed("tokens", "revoke", "alice", *reason)
+    revoked, rolled_back, _ = store.events(DEFAULT)
+    assert revoked.reason == rolled_back.reason == "dapi_[redacted] is in a chat"
+    assert store.read().states[DEFAULT].reason == rolled_back.reason
+
+
 @pytest.mark.parametrize("name", ["", "-x", "two words", "x" * 64, "a/b", "x\n"], ids=repr)
 def test_a_name_that_would_not_read_well_in_the_audit_is_refused(run: Run, name: str) -> None:
     result = run("tokens", "create", "--role", "viewer", "--", name)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
+from detection_api import secret
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.store import DEFAULT, EventKind, RolloutState, Status, Store, effective
 
@@ -45,8 +46,11 @@ def resumed(state: RolloutState) -> RolloutState:
 def write(
     store: Store, old: RolloutState, change: Change, kind: EventKind, *, by: str, reason: str
 ) -> RolloutState:
-    """Change a state, with its event; as stored. Raises StaleEpochError."""
-    new = replace(change(old), by=by, reason=reason)
+    """Change a state, with its event; as stored, and without a token that `reason` quotes.
+
+    Raises StaleEpochError.
+    """
+    new = replace(change(old), by=by, reason=secret.redacted(reason))
     evidence = {"percent_before": old.percent, "percent": new.percent}
     return store.write(new, kind, evidence)
 

@@ -104,7 +104,8 @@ class Tokens:
 
     def revoke(self, name: str, *, by: str, reason: str) -> None:
         """Take a token away, at once everywhere. Raises NotFoundError where none is in use."""
-        if not self._rows(REVOKE, name=name, by=by, reason=reason):
+        said = secret.redacted(reason)  # what a reason to revoke quotes is most likely the token
+        if not self._rows(REVOKE, name=name, by=by, reason=said):
             raise NotFoundError(f"there is no token {name} in use")
 
     def all(self) -> list[Token]:
@@ -159,7 +160,8 @@ class Recognition:
             if self._clock() >= self._until:
                 self._read()
             if self._error is not None:
-                raise self._error
+                # Raised for each who waits: without this it would keep the frames of all of them.
+                raise self._error.with_traceback(None)
             return self._known
 
     def _read(self) -> None:
