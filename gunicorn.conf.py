@@ -65,7 +65,7 @@ def post_worker_init(worker: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Forget the gauges of a worker that has ended; its counts are kept."""
-    from prometheus_client import multiprocess  # noqa: PLC0415 - see on_starting
+    from prometheus_client import multiprocess  # noqa: PLC0415 - METRICS has to be set before
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 

@@ -85,13 +85,14 @@ def _ended(folder: Path) -> Iterator[int]:
     for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}:
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # its number may be another user's by now
             yield pid
 
 
 def _is_running(name: str) -> bool:
-    """Whether the process of that `_name` runs still."""
-    return name == _name(int(name.partition("-")[0]))
+    """Whether the process of that `_name` runs still; what others call so is taken to."""
+    number = name.partition("-")[0]
+    return not number.isdecimal() or name == _name(int(number))
 
 
 def _name(pid: int) -> str:
