@@ -34,7 +34,7 @@ LAG = Gauge(
 )
 FIT = Gauge(
     "detection_api_replica_fit",
-    "1 where all workers read from the replica, 0 where one goes to the primary instead.",
+    "1 where all workers read from the replica, 0 where one does not, or there is none.",
     multiprocess_mode="livemin",
 )
 BYPASSED = Counter(
@@ -182,8 +182,7 @@ class Replicated:
         Whatever fails on the replica is asked of the primary in the time that is left, and fails
         there if it is the statement's own fault. Raises what `Pool.connection` raises.
         """
-        self._watch.start()
-        unfit = self._watch.unfit()
+        unfit = self.unfit()
         left = deadline = self._primary.deadline
         if unfit is None:
             started = time.monotonic()
@@ -195,6 +194,11 @@ class Replicated:
                 left = max(0.0, deadline - (time.monotonic() - started))
         BYPASSED.labels(unfit.value).inc()
         return self._primary.read(work, within=left)
+
+    def unfit(self) -> Unfit | None:
+        """Why this process reads from the primary now; None where it reads from the replica."""
+        self._watch.start()
+        return self._watch.unfit()
 
     def dispose(self) -> None:
         """Look no more, and close every idle connection."""

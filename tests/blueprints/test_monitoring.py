@@ -10,6 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from detection_api import create_app
+from detection_api.extensions import reader
+from detection_api.replica import Replicated
 from detection_api.schemas.monitoring import Health
 from tests.e2e.instance import wait_for
 
@@ -42,7 +44,9 @@ def test_a_live_process_says_so(client: FlaskClient) -> None:
 def test_health_is_200_when_every_check_is_fine(client: FlaskClient) -> None:
     response = client.get(HEALTH)
     assert response.status_code == 200
-    assert set(state(client).values()) == {"ok"}
+    checks = state(client)
+    assert checks.pop("replica") == "disabled"
+    assert set(checks.values()) == {"ok"}
     assert all(check["ms"] >= 0 for check in response.json["checks"].values())
     assert response.json["checks"]["ingestion"]["lag_seconds"] == 0
 
@@ -65,6 +69,29 @@ def test_health_is_503_and_names_what_is_failing(
 ) -> None:
     checks = state(client_of(world, **environ))
     assert {name for name, status in checks.items() if status == "failing"} == failing
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["a replica", "one that is away"])
+def test_health_says_how_the_replica_does_and_does_not_fail_for_it(
+    world: dict[str, str], is_there: bool
+) -> None:
+    url = world["DATABASE_URL"] if is_there else "postgresql://127.0.0.1:1/none"
+    client = client_of(world, DATABASE_READ_URL=url)
+
+    def is_seen() -> bool:
+        assert state(client)["database"] == "ok"
+        response = client.get(HEALTH)
+        assert response.status_code == 200
+        found = response.json["checks"]["replica"]
+        return (found["status"], found.get("reason")) == (
+            ("ok", None) if is_there else ("bypassed", "away")
+        )
+
+    try:
+        wait_for(is_seen, "the replica has been looked at")
+    finally:
+        assert isinstance(reader.pool, Replicated)
+        reader.pool.dispose()
 
 
 def test_health_leaks_no_address_or_path(world: dict[str, str]) -> None:

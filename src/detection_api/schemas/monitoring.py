@@ -8,10 +8,15 @@ from marshmallow import Schema, fields, validate
 class HealthCheck(Schema):
     """One thing this service needs; `ms` is how long it took to look."""
 
-    status = fields.String(required=True, validate=validate.OneOf(("ok", "failing", "disabled")))
+    status = fields.String(
+        required=True, validate=validate.OneOf(("ok", "failing", "disabled", "bypassed"))
+    )
     ms = fields.Float(required=True)
     lag_seconds = fields.Float(
         metadata={"description": "Age of the oldest event not yet ingested; only for ingestion."}
+    )
+    reason = fields.String(
+        metadata={"description": "Why the replica is bypassed; only for replica, and no failure."}
     )
 
 

@@ -15,9 +15,10 @@ from sqlalchemy import Text, bindparam, literal, select
 
 from detection_api.config import Settings
 from detection_api.errors import DeadlineExceededError
-from detection_api.extensions import primary
+from detection_api.extensions import primary, reader
 from detection_api.models.ingestion import IngestCheckpoint, log_key
 from detection_api.reader import Query
+from detection_api.replica import Replicated
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ def health(settings: Settings, now: datetime) -> dict[str, Any]:
     """The state of every check, and `failing` over all when one fails; see `schemas.Health`."""
     checks = {
         "database": _check("database", _database),
+        "replica": _check("replica", _replica),
         "redis": _check("redis", lambda: _redis(settings.redis_url)),
         "event_log": _check("event_log", lambda: _event_log(settings.events_log)),
         "ingestion": _check("ingestion", lambda: _ingestion(settings, now)),
@@ -76,6 +78,14 @@ def _check(name: str, look: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
 def _database() -> Mapping[str, Any]:
     primary.rows(PING)
     return {"status": "ok"}
+
+
+def _replica() -> Mapping[str, Any]:
+    """As this worker sees it; no failure, for the primary answers what the replica does not."""
+    if not isinstance(reader.pool, Replicated):
+        return {"status": "disabled"}
+    unfit = reader.pool.unfit()
+    return {"status": "bypassed", "reason": unfit.value} if unfit else {"status": "ok"}
 
 
 def _redis(url: str) -> Mapping[str, Any]:
