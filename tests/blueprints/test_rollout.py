@@ -359,6 +359,32 @@ def test_without_an_endpoint_all_of_them_are_rolled_back(
     assert {each["state"]["status"] for each in found} == {"rolled_back"}
 
 
+def test_a_rollback_to_a_percent_lowers_and_raises_nothing(
+    order: Callable[..., TestResponse], store: Store
+) -> None:
+    order("set", percent=25)
+    lowered = order("rollback", to=10).json
+    assert (lowered["state"]["percent"], lowered["state"]["status"]) == (10, "active")
+    again = order("rollback", to=20).json
+    assert (again["changed"], again["state"]["percent"]) == (False, 10)
+    assert [event.kind for event in store.events()] == [EventKind.SET, EventKind.SET]
+
+
+def test_without_an_endpoint_all_of_them_are_lowered(
+    order: Callable[..., TestResponse], store: Store
+) -> None:
+    order("set", endpoint=DEFAULT, percent=5)
+    order("set", percent=25)
+    order("set", endpoint="cameras.cameras", percent=7)
+    response = order("rollback", endpoint=DEFAULT, to=10, expected_epoch=1).json
+    assert (response["changed"], response["state"]["endpoint"]) == (True, DEFAULT)
+    assert response["cautions"] == [
+        "the environment pins statistics.daily to 10%, whatever is stored"
+    ]
+    percents = {name: state.percent for name, state in store.read().states.items()}
+    assert percents == {DEFAULT: 5, ENDPOINT: 10, "cameras.cameras": 7}
+
+
 def test_what_is_so_already_is_left_alone(order: Callable[..., TestResponse], store: Store) -> None:
     order("rollback")
     again = order("rollback", reason="again")
@@ -428,6 +454,8 @@ def test_an_order_that_loses_a_race_is_refused(
         ("hold", {"expected_epoch": 2**63}, "expected_epoch"),
         ("hold", {"expectedEpoch": 1}, "expectedEpoch"),
         ("rollback", {"percent": 5}, "percent"),
+        ("rollback", {"to": 100.5}, "to"),
+        ("rollback", {"to": "10"}, "to"),
         ("rollback", {"\ud800": 5}, "?"),
     ],
     ids=lambda value: str(value)[:40].encode(errors="replace").decode(),

@@ -8,14 +8,14 @@ from typing import Any
 from flask import current_app
 
 from detection_api.auth import bearer, needs
-from detection_api.canary.store import EventKind, Store
+from detection_api.canary.store import DEFAULT, EventKind, Store
 from detection_api.extensions import canary
 from detection_api.models.tokens import Role
 from detection_api.openapi import Blueprint
 from detection_api.rollout import changes, orders, overview, series
 from detection_api.rollout.run import latest
 from detection_api.schemas import rollout as schemas
-from detection_api.schemas.orders import RolloutOrder, SetOrder
+from detection_api.schemas.orders import RollbackOrder, RolloutOrder, SetOrder
 
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
@@ -97,10 +97,12 @@ def set_percent(*, percent: float, **order: Any) -> orders.Outcome:
 
 
 @blp.post("/rollback")
-@_takes(RolloutOrder)
-def rollback(**order: Any) -> orders.Outcome:
-    """Send everything to legacy until it is resumed; without an endpoint, of all endpoints."""
-    return _carry_out(EventKind.ROLLBACK, changes.rolled_back, **order)
+@_takes(RollbackOrder)
+def rollback(*, to: float | None, **order: Any) -> orders.Outcome:
+    """Send everything to legacy until it is resumed, or lower the percent `to` that much."""
+    if to is None:
+        return _carry_out(EventKind.ROLLBACK, changes.rolled_back, **order)
+    return _carry_out(EventKind.SET, changes.lowered(to), lowers=True, **order)
 
 
 @blp.post("/hold")
@@ -120,4 +122,6 @@ def resume(**order: Any) -> orders.Outcome:
 def _carry_out(kind: EventKind, change: changes.Change, **order: Any) -> orders.Outcome:
     runtime = canary.runtime
     wanted = orders.Order(kind=kind, change=change, by=bearer().by, **order)
-    return orders.carry_out(_store(), wanted, runtime.endpoints, runtime.overrides)
+    lowers_all = wanted.lowers and wanted.endpoint == DEFAULT
+    carry_out = orders.lower_all if lowers_all else orders.carry_out
+    return carry_out(_store(), wanted, runtime.endpoints, runtime.overrides)

@@ -1,7 +1,7 @@
 """What operators order, by command or over HTTP, and what comes of it."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.store import EventKind, RolloutState, StaleEpochError, Store
@@ -59,3 +59,22 @@ def carry_out(
     is_lowered = order.kind is EventKind.ROLLBACK
     cautions = changes.cautions(states, order.endpoint, endpoints, overrides)
     return Outcome(state=state, changed=changed, cautions=() if is_lowered else tuple(cautions))
+
+
+def lower_all(
+    store: Store, order: Order, endpoints: Collection[str], overrides: Overrides
+) -> Outcome:
+    """Carry out an order that lowers the default, and lower what has a percent of its own as well.
+
+    Raises StaleEpochError; what was lowered before that stays so.
+    """
+    default = carry_out(store, order, endpoints, overrides)
+    each = [
+        carry_out(store, replace(order, endpoint=one, expected_epoch=None), endpoints, overrides)
+        for one in endpoints
+    ]
+    return Outcome(
+        state=default.state,
+        changed=any(outcome.changed for outcome in (default, *each)),
+        cautions=tuple(dict.fromkeys(said for outcome in each for said in outcome.cautions)),
+    )

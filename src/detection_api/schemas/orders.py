@@ -83,12 +83,22 @@ class RolloutOrder(Schema):
     )
 
 
+def _percent(description: str, **options: Any) -> Number:
+    return Number(validate=validate.Range(0, 100), metadata={"description": description}, **options)
+
+
 class SetOrder(RolloutOrder):
     """Another percent, for which a reason need not be given."""
 
     reason = _reason(load_default="")
-    percent = Number(
-        required=True,
-        validate=validate.Range(0, 100),
-        metadata={"description": "Share of the subjects that the domain answers, 0 to 100."},
+    percent = _percent("Share of the subjects that the domain answers, 0 to 100.", required=True)
+
+
+class RollbackOrder(RolloutOrder):
+    """Everything to legacy, or no more than a percent to the domain."""
+
+    to = _percent(
+        "Lower the percent to this, and leave it applied: nothing is raised, nor rolled back. With"
+        " `*`, lower endpoints that have a percent of their own, too.",
+        load_default=absent,
     )
