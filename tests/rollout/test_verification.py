@@ -11,6 +11,7 @@ from detection_api import create_app
 from detection_api.canary.store import AcceptedDifference
 from detection_api.client import Reply, UnreachableError
 from detection_api.rollout.answers import Subject, subjects_of
+from detection_api.rollout.measure import LATENCY
 from detection_api.rollout.verdicts import Ending, EndpointResult, Times, Verdict, slowness
 from detection_api.rollout.verification import LOOKS, SETTLE, Terms, verify
 from tests.rollout.answering import Answering, answer, cameras, problem, reply
@@ -171,11 +172,11 @@ def test_another_status_is_a_difference(verified: Verified) -> None:
     assert {(c.legacy_status, c.domain_status) for c in found.cases} == {(200, 404), (422, 422)}
 
 
-def excuse(path: str) -> AcceptedDifference:
+def excuse(path: str, kind: str = "*") -> AcceptedDifference:
     return AcceptedDifference(
         endpoint=ENDPOINT,
         path=path,
-        kind="*",
+        kind=kind,
         reason="rounded",
         by="ann",
         expires_at=datetime(2030, 1, 1, tzinfo=UTC),
@@ -236,6 +237,21 @@ def test_a_domain_that_takes_too_long_twice_is_named(verified: Verified) -> None
         "domain: P95 600 ms, more than 500",
         "domain: P95 600 ms, more than 1.5 times legacy's 300",
     )
+
+
+def test_a_domain_that_is_accepted_to_be_slower_than_legacy_may_take_half_a_second(
+    verified: Verified,
+) -> None:
+    """A run passes an endpoint by the same measure in its gates and in its verification."""
+
+    def of(domain_ms: float, *accepted: AcceptedDifference) -> EndpointResult:
+        return verified(
+            lambda arm: answer(arm, ONE, ms=domain_ms if arm == "domain" else 1), accepted=accepted
+        )
+
+    assert of(400).verdict is Verdict.FAILED
+    assert of(400, excuse("$", LATENCY)).verdict is Verdict.PASSED
+    assert of(600, excuse("$", LATENCY)).findings == ("domain: P95 600 ms, more than 500",)
 
 
 def test_a_domain_that_was_slow_for_a_moment_is_measured_again(verified: Verified) -> None:

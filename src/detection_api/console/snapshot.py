@@ -16,7 +16,7 @@ from detection_api.canary.store import (
 )
 from detection_api.clock import utc_now
 from detection_api.console.history import History
-from detection_api.rollout.measure import LATENCY
+from detection_api.rollout.measure import excuse_of_latency
 from detection_api.rollout.overview import Overview, overview
 from detection_api.rollout.run import Run, load
 
@@ -72,7 +72,9 @@ class Source:
             rows=self._history.read(),
             events=self._store.events(limit=EVENTS),
             run=self._latest_run(),
-            excused=frozenset(d.endpoint for d in shared.accepted if d.kind == LATENCY),
+            excused=frozenset(
+                name for name in self._endpoints if excuse_of_latency(shared.accepted, name)
+            ),
         )
 
     def _latest_run(self) -> Run | None:

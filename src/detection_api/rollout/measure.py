@@ -119,7 +119,7 @@ def measure(gathered: Gathered, window: Window, contract: Iterable[str]) -> Evid
         branches=taken,
         branches_missing=tuple(branch for branch in untaken if branch not in excused),
         branches_excused=excused,
-        latency_excused=next((d.id for d in accepted if d.kind == LATENCY), None),
+        latency_excused=late.id if (late := excuse_of_latency(accepted, endpoint)) else None,
         accepted=accepted,
         guard=_guard(gathered, window, rows, arms[Arm.DOMAIN]),
         workers=tuple(_worker(worker, window) for worker in gathered.workers),
@@ -131,6 +131,13 @@ def excuse_of_branch(
 ) -> AcceptedDifference | None:
     """What excuses that a branch is not exercised: never an excuse for differences of any kind."""
     return find_excuse((d for d in accepted if d.kind == BRANCH), endpoint, branch, BRANCH)
+
+
+def excuse_of_latency(
+    accepted: Iterable[AcceptedDifference], endpoint: str
+) -> AcceptedDifference | None:
+    """What excuses the domain from being as fast as legacy."""
+    return next((d for d in accepted if d.endpoint == endpoint and d.kind == LATENCY), None)
 
 
 def sum_up(rows: Iterable[LedgerRow]) -> Tally:

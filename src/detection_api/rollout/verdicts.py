@@ -108,11 +108,13 @@ def conclude(
     legacy: Times,
     domain: Times,
     unexercised: Iterable[str],
+    *,
+    max_ratio: float = MAX_RATIO,
 ) -> EndpointResult:
-    """What follows from an endpoint's cases and times."""
+    """What follows from an endpoint's cases and times; of `max_ratio` see `slowness`."""
     failed = (case for case in cases if case.ending is Ending.FAILED)
     findings = [f"{case.case}: {said}" for case in failed for said in case.findings]
-    findings += slowness(legacy, domain)
+    findings += slowness(legacy, domain, max_ratio)
     verdict = Verdict.FAILED if findings else Verdict.PASSED
     if verdict is Verdict.PASSED and (gap := _gap(cases)):
         verdict, findings = Verdict.INCONCLUSIVE, [gap]
@@ -149,16 +151,16 @@ def _rank(ordered: Sequence[float], percent: int) -> float | None:
     return ordered[math.ceil(len(ordered) * percent / 100) - 1] if ordered else None
 
 
-def slowness(legacy: Times, domain: Times) -> list[str]:
-    """In which ways the domain takes too long."""
+def slowness(legacy: Times, domain: Times, max_ratio: float = MAX_RATIO) -> list[str]:
+    """In which ways the domain takes too long; `max_ratio` is inf where it may exceed legacy."""
     if domain.p95 is None:
         return []
     found = []
     if domain.p95 > MAX_P95_MS:
         found.append(f"domain: P95 {domain.p95:.0f} ms, more than {MAX_P95_MS:g}")
-    if legacy.p95 is not None and domain.p95 > max(UNFELT_MS, MAX_RATIO * legacy.p95):
+    if legacy.p95 is not None and domain.p95 > max(UNFELT_MS, max_ratio * legacy.p95):
         found.append(
-            f"domain: P95 {domain.p95:.0f} ms, more than {MAX_RATIO:g} times"
+            f"domain: P95 {domain.p95:.0f} ms, more than {max_ratio:g} times"
             f" legacy's {legacy.p95:.0f}"
         )
     return found
