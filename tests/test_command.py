@@ -75,3 +75,12 @@ def test_without_a_database_a_command_says_in_one_line_how_to_name_one(
     assert line.startswith("Error: DATABASE_URL is not set")
     assert "no `make run` runs in this folder" in line
     assert line.endswith("export DATABASE_URL=postgresql://USER@HOST/NAME")
+
+
+def test_what_there_is_to_type_is_told_without_a_database(tmp_path: Path) -> None:
+    environ = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
+    said = subprocess.run(
+        [COMMAND, "--help"], cwd=tmp_path, env=environ, check=True, capture_output=True, text=True
+    )
+    assert "rollout" in said.stdout
+    assert said.stderr == ""

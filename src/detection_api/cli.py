@@ -1,13 +1,13 @@
-"""The `detection-api` command: Flask's own commands for this application, and ours."""
+"""The `detection-api` command."""
 
 from typing import Any
 
 import click
 from flask import Flask
-from flask.cli import FlaskGroup, NoAppException
+from flask.cli import AppGroup, NoAppException, ScriptInfo
 from flask_migrate.cli import db
 
-from detection_api import create_app
+from detection_api import __version__, create_app
 from detection_api.command import clear_database_errors, explained, read_variables
 from detection_api.demo.cli import demo
 from detection_api.errors import ConfigurationError
@@ -28,13 +28,22 @@ def _create_app() -> Flask:
         raise NoAppException(explained(error, environ)) from error
 
 
-class Commands(FlaskGroup):
-    """Flask's group for this one application, with PostgreSQL's errors as one clear line."""
+class Commands(AppGroup):
+    """Commands of this one application, with PostgreSQL's errors as one clear line.
 
-    def __init__(self, **extra: Any) -> None:
-        super().__init__(create_app=_create_app, load_dotenv=False, **extra)
-        # The application is this one, and it reads its env file itself.
-        self.params = [p for p in self.params if p.name not in ("app", "env_file")]
+    Flask's own group would build the application to list its commands, and has some of its own.
+    """
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """A context of which a command has the application, when it wants it."""
+        extra.setdefault("obj", ScriptInfo(create_app=_create_app, set_debug_flag=False))
+        return super().make_context(info_name, args, parent=parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -43,6 +52,7 @@ class Commands(FlaskGroup):
 
 
 @click.group(cls=Commands)
+@click.version_option(__version__, prog_name="detection-api")
 def main() -> None:
     """Detection records, violations, statistics and cameras, behind a canary."""
 

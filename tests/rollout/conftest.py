@@ -26,7 +26,6 @@ def run(store: Store, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Runs `detection-api` for the test's database; keywords are environment variables."""
     assert store, "leaves psycopg2's way of waiting as it was"
     monkeypatch.setattr(logs, "configure", lambda level: None)
-    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")  # Flask sets it; so it is unset again
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("ENV_FILE", str(tmp_path / "none"))
 
