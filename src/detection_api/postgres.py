@@ -96,11 +96,11 @@ class Pool:
 
     def _begin(self) -> None:
         """Be this process's; connections of the one that it was forked from stay as they are."""
-        self._pid = os.getpid()
         self._idle: list[Connection] = []
         self._places: SimpleQueue[None] = SimpleQueue()
         for _ in range(self._size):
             self._places.put(None)
+        self._pid = os.getpid()  # last: until then no thread takes a connection of the parent's
 
     def read(self, work: Callable[[Connection], _T], *, within: float | None = None) -> _T:
         """What `work` makes of a connection; see `connection`."""

@@ -98,9 +98,9 @@ class Watch:
         if self._is_started:
             return
         with self._lock:
-            is_first, self._is_started = not self._is_started, True
-        if is_first:
-            self._start(self._run)
+            if not self._is_started:
+                self._start(self._run)
+                self._is_started = True
 
     def stop(self) -> None:
         """Look no more, soon; the replica is then unknown, and not read from."""

@@ -1,5 +1,6 @@
 """A worker takes a broken endpoint out by itself, and nobody else's traffic with it."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from detection_api.canary.engine import Ask, Route, Served
 from detection_api.canary.guard import replay
 from detection_api.canary.ledger import Tally
 from detection_api.canary.memory_store import MemoryStore
+from detection_api.canary.metrics import FAULTS
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.rules import rules_of
 from detection_api.canary.runtime import Runtime
@@ -37,14 +39,16 @@ class Clock:
 class Worker:
     """One worker's canary over a store, whose background thread is the test."""
 
-    def __init__(self, store: MemoryStore, clock: Clock, **environ: str) -> None:
+    def __init__(
+        self, store: MemoryStore, clock: Clock, *, is_alone: bool = True, **environ: str
+    ) -> None:
         self.domain: Callable[..., Any] = lambda **_: {"name": "new"}
         self.runtime = Runtime(
             Overrides.from_environ({"SHADOW_PERCENT": "0", **environ}),
             store,
             answers=(),
             endpoints=[ENDPOINT],
-            is_alone=True,
+            is_alone=is_alone,
             clock=clock,
         )
         self._route = Route(
@@ -62,7 +66,7 @@ class Worker:
         return f"{served.labels['arm']} {served.labels['reason']}"
 
 
-def fail(**_: Any) -> Any:
+def fail(*_: Any, **__: Any) -> Any:
     raise RuntimeError("broken")
 
 
@@ -210,3 +214,20 @@ def test_counters_tell_what_the_ledger_tells(worker: Worker, store: MemoryStore)
         first_failed="r-1",
         last_failed="r-1",
     )
+
+
+def test_a_request_is_answered_though_no_thread_is_to_be_had_and_the_next_one_tries_again(
+    store: MemoryStore, clock: Clock
+) -> None:
+    worker = Worker(store, clock, is_alone=False)
+    faults = FAULTS.labels("read_state")._value
+    before = faults.get()
+    with pytest.MonkeyPatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", fail)
+        assert worker.ask() == "legacy stale"
+    assert faults.get() == before + 1
+    try:
+        worker.runtime.start(within=30)
+        assert worker.ask() == "domain rollout"
+    finally:
+        worker.runtime.sync.stop()

@@ -66,29 +66,8 @@ class Runtime:
             on_fault=metrics.count_fault,
             clock=clock,
         )
-        self._fleet = FleetGuard(
-            store,
-            roll_back=self._roll_back,
-            share=self._share,
-            retention=timedelta(days=overrides.retention_days),
-            clock=clock,
-        )
-        self.sync.leader = self._fleet
-        examiner = Examiner(
-            self._engine,
-            self.sync,
-            store_values=overrides.store_values,
-            settle=overrides.settle,
-            clock=clock,
-        )
-        self.shadow = Shadow(
-            examiner.look,
-            per_second=overrides.shadow_per_second,
-            on_drop=self._count_drop,
-            on_fault=metrics.fault,
-            context=context,
-            clock=clock,
-        )
+        self.sync.leader = self._fleet = self._fleet_guard(store, clock)
+        self.shadow = self._comparisons(context, clock)
         for endpoint in self.endpoints:
             metrics.begin(endpoint)
         self._is_alone = is_alone
@@ -96,6 +75,34 @@ class Runtime:
             self.sync.step()
         begin = weakref.WeakMethod(self._begin)
         os.register_at_fork(after_in_child=lambda: call(begin))
+
+    def _fleet_guard(self, store: Store, clock: Callable[[], float]) -> FleetGuard:
+        return FleetGuard(
+            store,
+            roll_back=self._roll_back,
+            share=self._share,
+            retention=timedelta(days=self.overrides.retention_days),
+            clock=clock,
+        )
+
+    def _comparisons(
+        self, context: Callable[[], AbstractContextManager[Any]], clock: Callable[[], float]
+    ) -> Shadow:
+        examiner = Examiner(
+            self._engine,
+            self.sync,
+            store_values=self.overrides.store_values,
+            settle=self.overrides.settle,
+            clock=clock,
+        )
+        return Shadow(
+            examiner.look,
+            per_second=self.overrides.shadow_per_second,
+            on_drop=self._count_drop,
+            on_fault=metrics.fault,
+            context=context,
+            clock=clock,
+        )
 
     def _begin(self) -> None:
         """Forget, in a forked worker, what its parent has gathered."""
@@ -112,11 +119,12 @@ class Runtime:
 
     def serve(self, route: Route, endpoint: str, ask: Ask, arguments: Mapping[str, Any]) -> Served:
         """Serve a request by the state that this worker applies."""
-        self.start()
         return self._engine.serve(route, self._state(endpoint), ask, arguments)
 
     def _state(self, endpoint: str) -> RolloutState:
+        """What applies to `endpoint`, as the thread learns that the first request has to start."""
         try:
+            self.start()
             return self.sync.state(endpoint)
         except Exception:  # noqa: BLE001 - its own fault must not become the client's
             metrics.fault("read_state", endpoint=endpoint)

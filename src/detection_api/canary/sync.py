@@ -264,8 +264,9 @@ class Sync:
         with self._lock:
             if self._thread is None:
                 self._stopping = False
-                self._thread = threading.Thread(target=self._run, name="canary-sync", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="canary-sync", daemon=True)
+                thread.start()  # where there is none to be had, the next request tries again
+                self._thread = thread
                 atexit.register(self.stop)
 
     def wait_until_heard(self, seconds: float) -> bool:
