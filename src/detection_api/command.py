@@ -53,5 +53,6 @@ def clear_database_errors() -> Iterator[None]:
     try:
         yield
     except (psycopg2.Error, DBAPIError) as error:
-        reason = " ".join(str(getattr(error, "orig", error)).split())
+        lines = str(getattr(error, "orig", error)).splitlines()
+        reason = "; ".join(" ".join(line.split()) for line in lines if line.strip())
         raise click.ClickException(f"PostgreSQL: {reason}") from error

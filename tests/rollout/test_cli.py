@@ -278,7 +278,7 @@ def test_a_database_that_is_away_is_one_clear_line(run: Run) -> None:
     result = run("rollout", "status", DATABASE_URL="postgresql://127.0.0.1:1/x")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: PostgreSQL: ")
-    assert "Connection refused" in result.stderr
+    assert "Connection refused; Is the server running" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
