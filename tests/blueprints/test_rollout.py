@@ -414,6 +414,13 @@ def test_an_order_that_was_based_on_another_state_is_refused(
     assert order("rollback", expected_epoch=1).status_code == 200
 
 
+def test_what_is_held_is_not_raised(order: Callable[..., TestResponse], store: Store) -> None:
+    order("hold")
+    refused = is_problem(order("set"), 409)
+    assert refused["detail"] == f"{ENDPOINT} is held: nobody raises it until it is resumed"
+    assert store.read().states[ENDPOINT].percent == 0
+
+
 def test_an_order_that_loses_a_race_is_refused(
     order: Callable[..., TestResponse], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,15 @@ def test_hold_and_resume_keep_the_percent(client: FlaskClient, store: Store) -> 
     assert (state(store).status, state(store).percent) == (Status.ACTIVE, 10)
 
 
+def test_what_is_held_is_not_raised(client: FlaskClient, store: Store) -> None:
+    give(client, "set", NAME, percent="10")
+    give(client, "hold", NAME)
+    status, page = give(client, "set", NAME, percent="11")
+    assert status == 409
+    assert "it is held, and nobody raises it" in page
+    assert (state(store).status, state(store).percent) == (Status.HELD, 10)
+
+
 @pytest.mark.parametrize(
     ("action", "fields", "said"),
     [

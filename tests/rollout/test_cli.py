@@ -117,6 +117,21 @@ def test_a_hold_keeps_the_percent_until_it_is_taken_back(changed: Run, store: St
     assert kinds == [EventKind.RESUME, EventKind.HOLD, EventKind.SET]
 
 
+@pytest.mark.parametrize("held", [ENDPOINT, DEFAULT])
+def test_what_is_held_is_lowered_by_an_operator_and_not_raised(
+    run: Run, changed: Run, store: Store, held: str
+) -> None:
+    changed("rollout", "set", 50, "--endpoint", ENDPOINT)
+    changed("rollout", "hold", "--endpoint", held, "--reason", "release")
+    refused = run("rollout", "set", 75, "--endpoint", ENDPOINT)
+    assert refused.exit_code == 1
+    said = f"{ENDPOINT} is held: nobody raises it until it is resumed"
+    assert refused.stderr == f"Error: {said}\n"
+    assert state(store).percent == 50
+    changed("rollout", "set", 25, "--endpoint", ENDPOINT)
+    assert state(store).percent == 25
+
+
 def test_a_hold_does_not_take_a_rollback_back(changed: Run, store: Store) -> None:
     changed("rollout", "rollback", "--endpoint", ENDPOINT, "--reason", "wrong totals")
     result = changed("rollout", "hold", "--endpoint", ENDPOINT, "--reason", "release")

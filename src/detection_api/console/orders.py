@@ -13,6 +13,7 @@ from detection_api.canary.store import DEFAULT, EventKind, StaleEpochError
 from detection_api.console.access import session
 from detection_api.console.language import text
 from detection_api.console.service import console
+from detection_api.errors import ConflictError
 from detection_api.extensions import canary
 from detection_api.postgres import UNAVAILABLE
 from detection_api.rollout import changes
@@ -85,6 +86,8 @@ def give(action: str, name: str) -> ResponseReturnValue:
         return _question(action, name, error=str(error)), 422
     except StaleEpochError:
         return _question(action, name, error="stale"), 409
+    except ConflictError:
+        return _question(action, name, error="held_stays"), 409
     except UNAVAILABLE as error:
         log.warning("console_order_failed", action=action, endpoint=name, error=str(error).strip())
         return _question(action, name, error="nothing_done"), 503

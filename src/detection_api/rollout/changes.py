@@ -43,6 +43,12 @@ def resumed(state: RolloutState) -> RolloutState:
     return replace(state, status=Status.ACTIVE)
 
 
+def is_raised_though_held(states: States, new: RolloutState) -> bool:
+    """Whether `new` has a higher percent than what applies, though that is held."""
+    applied = effective(states, new.endpoint)
+    return applied.status is Status.HELD and new.percent > applied.percent
+
+
 def write(
     store: Store, old: RolloutState, change: Change, kind: EventKind, *, by: str, reason: str
 ) -> RolloutState:

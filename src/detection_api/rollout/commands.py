@@ -16,7 +16,7 @@ from detection_api.canary.postgres_store import PostgresStore
 from detection_api.canary.store import DEFAULT, StaleEpochError, Store
 from detection_api.command import clear_database_errors, read_variables
 from detection_api.config import Settings, fail_safe
-from detection_api.errors import DeadlineExceededError
+from detection_api.errors import ConflictError, DeadlineExceededError
 from detection_api.postgres import Pool
 from detection_api.rollout.lock import SESSION_SETTINGS as LOCK_SETTINGS
 from detection_api.rollout.lock import AnotherControllerError, PostgresLock
@@ -34,7 +34,7 @@ class Commands(AppGroup):
         try:
             with clear_database_errors():
                 return super().invoke(ctx)
-        except DeadlineExceededError as error:
+        except (DeadlineExceededError, ConflictError) as error:
             raise click.ClickException(str(error)) from error
         except AnotherControllerError as error:
             raise click.ClickException(

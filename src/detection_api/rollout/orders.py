@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.store import EventKind, RolloutState, StaleEpochError, Store
+from detection_api.errors import ConflictError
 from detection_api.rollout import changes
 
 
@@ -42,13 +43,15 @@ def carry_out(
 ) -> Outcome:
     """Carry out an order in an application of these `endpoints`, with its event.
 
-    Raises StaleEpochError, after which nothing was done, where the endpoint was changed since the
-    operator looked, or is changed at this moment.
+    Raises StaleEpochError where the endpoint was changed since the operator looked, or is changed
+    at this moment, and ConflictError where it is held and would be raised; nothing was done then.
     """
     states = dict(store.read().states)
     old = changes.own(states, order.endpoint)
     if order.expected_epoch not in (None, old.epoch):
         raise StaleEpochError(order.endpoint)
+    if order.kind is EventKind.SET and changes.is_raised_though_held(states, order.change(old)):
+        raise ConflictError(f"{order.endpoint} is held: nobody raises it until it is resumed")
     is_set_anyway = order.kind is EventKind.SET and not order.lowers
     changed = is_set_anyway or order.change(old) != old
     state = old
