@@ -15,15 +15,25 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Double, bindparam, func, select
 
 from detection_api import create_app
 from detection_api.canary.postgres_store import PostgresStore
 from detection_api.extensions import reader
-from detection_api.reader import Query
+from detection_api.reader import Query, Row
 from detection_api.services import cameras, records, statistics
 
 SLEEP = Query("sleep", select(func.pg_sleep(bindparam("seconds", type_=Double))))
+
+
+def plain(answer: Any) -> Any:
+    """An answer whose rows are dicts, which can be broken."""
+    if isinstance(answer, Row):
+        return msgspec.structs.asdict(answer)
+    if isinstance(answer, dict):
+        return {name: plain(value) for name, value in answer.items()}
+    return [plain(item) for item in answer] if isinstance(answer, list) else answer
 
 
 def first_item(answer: Any) -> dict[str, Any]:
@@ -36,6 +46,7 @@ def first_item(answer: Any) -> dict[str, Any]:
 
 def replaced(answer: Any, fits: Callable[[Any], bool], by: Callable[[Any], Any]) -> Any:
     """`answer` with the first fitting value of its first item replaced."""
+    answer = plain(answer)
     item = first_item(answer)
     name = next((name for name, value in item.items() if fits(value)), next(iter(item)))
     item[name] = by(item[name])
@@ -43,7 +54,9 @@ def replaced(answer: Any, fits: Callable[[Any], bool], by: Callable[[Any], Any])
 
 
 def without_a_field(answer: Any) -> Any:
-    first_item(answer).popitem()
+    answer = plain(answer)
+    item = first_item(answer)
+    del item[next(iter(item))]
     return answer
 
 
@@ -81,7 +94,9 @@ def faulty(endpoint: str, implementation: Callable[..., Any]) -> Callable[..., A
     def broken(**arguments: Any) -> Any:
         order = json.loads(Path(os.environ["FAULT_FILE"]).read_text())
         answer = implementation(**arguments)
-        return FAULTS[order["fault"]](answer) if is_met(order, endpoint, arguments) else answer
+        if not is_met(order, endpoint, arguments):
+            return answer
+        return FAULTS[order["fault"]](answer)
 
     return broken
 
