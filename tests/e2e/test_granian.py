@@ -46,7 +46,8 @@ class Granian(Instance):
     def workers(self) -> set[int]:
         """The process ids of its workers: not those of what multiprocessing runs beside them."""
         children = psutil.Process(self.pid).children()
-        return {child.pid for child in children if "resource_tracker" not in str(child.cmdline())}
+        alive = (child for child in children if child.status() != psutil.STATUS_ZOMBIE)
+        return {child.pid for child in alive if "resource_tracker" not in str(child.cmdline())}
 
 
 @contextmanager
