@@ -185,6 +185,20 @@ def test_what_workers_tell_after_a_resume_of_the_time_before_is_not_held_against
     assert fleet.is_active()
 
 
+def test_what_is_told_late_of_the_time_before_a_resume_is_not_held_against_it() -> None:
+    """The leader knew of the resume before anybody told of the failures that came before it."""
+    fleet = Fleet(seed=0, rate=100)
+    fleet.tell()
+    for worker in fleet.workers[1:]:
+        fleet.fail(worker)
+    fleet.put(Status.ROLLED_BACK)
+    fleet.put(Status.ACTIVE)
+    fleet.workers[0].sync.step()
+    fleet.tell()
+    fleet.tell()
+    assert fleet.is_active()
+
+
 def test_after_a_resume_seven_failures_over_the_fleet_roll_back_again() -> None:
     fleet = Fleet(seed=0, rate=100)
     fleet.put(Status.ROLLED_BACK)
