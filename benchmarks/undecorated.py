@@ -44,7 +44,7 @@ class NoCanary(Canary):
             def view(**arguments: Any) -> Response:
                 value = domain(**arguments)
                 body = contract.encode(value)
-                return responses._validated(responses._json(body, headers(value)), body)
+                return responses.validated(body, headers(value).items())
 
             return view
 

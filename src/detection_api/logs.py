@@ -90,23 +90,27 @@ def init_app(app: Flask) -> None:
 
 
 def _open() -> None:
-    given = request.headers.get("X-Request-ID", "")
+    known = g._get_current_object()
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
     is_taken = _REQUEST_ID.match(given) and not secret.is_in(given)
-    g.request_id = given if is_taken else f"{random.getrandbits(128):032x}"
-    g.facts = {"request_id": g.request_id}
-    g.started = time.perf_counter()
+    known.request_id = given if is_taken else f"{random.getrandbits(128):032x}"
+    known.facts = {"request_id": known.request_id}
+    known.started = time.perf_counter()
 
 
 def _close(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.request_id
-    served = g.get("canary")
+    known = g._get_current_object()
+    response.headers.add("X-Request-ID", known.request_id)
+    if not log.is_enabled_for(logging.INFO):
+        return response
+    served = known.get("canary")
     log.info(
         "request",
         method=request.method,
         path=request.path,
         endpoint=request.endpoint,
         status=response.status_code,
-        ms=round((time.perf_counter() - g.started) * 1000, 3),
+        ms=round((time.perf_counter() - known.started) * 1000, 3),
         **(served.labels if served else {}),
     )
     return response

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from detection_api.canary.decision import Arm, Reason
-from detection_api.canary.engine import Ask, Served
+from detection_api.canary.engine import NOBODY, Ask, Served
 from detection_api.canary.histogram import observe
 from detection_api.canary.ledger import Batch, Tally
 from detection_api.canary.observation import Cause, Observation
@@ -21,7 +21,7 @@ _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 
 
 def judged(served: Served) -> tuple[Arm, bool] | None:
-    """The arm that a request says something of, and whether that is bad; None for neither.
+    """The arm that was decided on and whether that was bad; None where it says nothing.
 
     A client that forces an arm is not evidence, nor is an outage of both arms: it says nothing
     of the domain. A write that could not fall back is the domain's failure alone.
@@ -57,33 +57,39 @@ class FailedClients:
         self._counted_at = recent if len(recent) < MAX_CLIENTS else {}
 
 
-def count(batch: Batch, endpoint: str, served: Served, status: int) -> None:
-    """Add a request that was answered with `status` to the arms it was decided for and ran on."""
-    forced = served.decision.reason is Reason.FORCED
-    tally = batch.tally(endpoint, served.decision.arm.value)
+def count(batch: Batch, endpoint: str, served: Served, status: int) -> Tally:
+    """Add a request that was answered with `status` to the arms it was decided for and ran on.
+
+    Returns the counts of the arm that it was decided for.
+    """
+    decided = served.decision.arm
+    tally = batch.tally(endpoint, decided)
     tally.requests += 1
-    tally.forced += forced
-    tally.outages += served.arm is None
-    reply = (
-        endpoint,
-        served.arm.value if served.arm else "none",
-        served.reason.value,
-        status // 100,
-    )
+    reply = (endpoint, served.arm or NOBODY, served.reason, status // 100)
     batch.replies[reply] = batch.replies.get(reply, 0) + 1
     if status >= _SERVER_ERROR:
         tally.server_errors += 1
     elif status >= _CLIENT_ERROR:
         tally.client_errors += 1
-    if served.reason is Reason.FALLBACK:
-        batch.tally(endpoint, Arm.LEGACY.value).fallbacks += 1
+    if served.arm is None:
+        tally.outages += 1
+    elif served.reason is Reason.FALLBACK:
+        batch.tally(endpoint, Arm.LEGACY).fallbacks += 1
+    if forced := served.decision.reason is Reason.FORCED:
+        tally.forced += 1
     for observation in served.observations:
-        _count_run(batch.tally(endpoint, observation.arm.value), observation, forced=forced)
+        ran = tally if observation.arm is decided else batch.tally(endpoint, observation.arm)
+        if cause := cause_of(observation):
+            _count_failure(ran, cause)
+        if not forced:
+            observe(ran.latency, observation.seconds)
+    return tally
 
 
 def count_judged(tally: Tally, *, bad: bool, seconds: float, request_id: str) -> None:
     """Add a request that the guard judges."""
-    tally.slow += seconds > SLOW
+    if seconds > SLOW:
+        tally.slow += 1
     if bad:
         tally.bad += 1
         tally.first_failed = tally.first_failed or request_id
@@ -92,16 +98,13 @@ def count_judged(tally: Tally, *, bad: bool, seconds: float, request_id: str) ->
         tally.good += 1
 
 
-def _count_run(tally: Tally, observation: Observation, *, forced: bool) -> None:
-    cause = cause_of(observation)
+def _count_failure(tally: Tally, cause: Cause) -> None:
     if cause is Cause.ERROR:
         tally.errors += 1
     elif cause is Cause.TIMEOUT:
         tally.timeouts += 1
-    elif cause is Cause.CONTRACT:
+    else:
         tally.violations += 1
-    if not forced:
-        observe(tally.latency, observation.seconds)
 
 
 def cause_of(observation: Observation) -> Cause | None:

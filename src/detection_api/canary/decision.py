@@ -1,6 +1,6 @@
 """Which implementation answers a request, and why; pure."""
 
-from enum import Enum
+from enum import StrEnum
 
 import msgspec
 
@@ -9,7 +9,7 @@ from detection_api.canary.overrides import Overrides
 from detection_api.canary.store import RolloutState, Status
 
 
-class Arm(Enum):
+class Arm(StrEnum):
     """The two implementations of an endpoint."""
 
     DOMAIN = "domain"
@@ -18,7 +18,7 @@ class Arm(Enum):
     """The old one: the reference, and the way back."""
 
 
-class Reason(Enum):
+class Reason(StrEnum):
     """Why an arm answered."""
 
     KILL_SWITCH = "kill_switch"
@@ -42,10 +42,14 @@ class Reason(Enum):
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """The arm that shall answer, and the reason."""
+    """The arm that shall answer, and the reason.
+
+    `share` (0..1) is the domain's of all requests, where a draw has decided.
+    """
 
     arm: Arm
     reason: Reason
+    share: float = 0.0
 
 
 def decide(
@@ -63,6 +67,7 @@ def decide(
         return Decision(Arm.LEGACY, Reason.ROLLED_BACK)
     if state.status is Status.UNKNOWN:
         return Decision(Arm.LEGACY, Reason.STALE)
-    if cohort.is_in(state.endpoint, subject, overrides.percent_of(state)):
-        return Decision(Arm.DOMAIN, Reason.ROLLOUT)
-    return Decision(Arm.LEGACY, Reason.HOLDOUT)
+    percent = overrides.percent_of(state)
+    if cohort.is_in(state.endpoint, subject, percent):
+        return Decision(Arm.DOMAIN, Reason.ROLLOUT, percent / 100)
+    return Decision(Arm.LEGACY, Reason.HOLDOUT, percent / 100)

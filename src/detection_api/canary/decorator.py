@@ -1,6 +1,5 @@
 """The canary for Flask: `@canary(domain=..., legacy=..., schema=...)`."""
 
-import random
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import UnprocessableEntity
 
 from detection_api.canary import metrics
+from detection_api.canary.accounting import cause_of
 from detection_api.canary.contract import Contract
 from detection_api.canary.decision import Arm
 from detection_api.canary.engine import Ask, Headers, Implementation, Route, Served
@@ -172,14 +172,16 @@ class _Extension:
     ) -> None:
         self.runtime = runtime
         self._overrides = overrides
+        self._sticky = f"HTTP_{overrides.sticky_header.upper().replace('-', '_')}"
         self._identify = identify
         self._request_id = request_id
         self._responder = Responder(LastGood(overrides.stale_if_error), ignored={FORCE_PARAMETER})
 
     def respond(self, route: Route, arguments: Mapping[str, Any]) -> Response:
         """The response to the request in progress; accounted for, and perhaps compared later."""
-        endpoint = request.endpoint or ""
-        ask = self._ask()
+        asked = request._get_current_object()  # type: ignore[attr-defined]
+        endpoint = asked.endpoint or ""
+        ask = self._ask(asked)
         served = self.runtime.serve(route, endpoint, ask, arguments)
         g.canary = served
         response = self._responder.respond(endpoint, route, served)
@@ -199,24 +201,26 @@ class _Extension:
         response: Response,
     ) -> None:
         for observation in served.observations:
-            _log_failure(endpoint, observation)
+            if cause_of(observation) is not None:
+                _log_failure(endpoint, observation)
         self.runtime.account(endpoint, ask, served, response.status_code)
         if self.runtime.is_compared(endpoint, ask, route, served):
             compare = partial(self.runtime.compare, endpoint, ask, route, served, arguments)
             response.call_on_close(compare)
 
-    def _ask(self) -> Ask:
-        operator = self._operator()
-        subject = request.headers.get(self._overrides.sticky_header) or operator
+    def _ask(self, asked: Request) -> Ask:
+        operator = self._operator(asked)
+        subject = asked.environ.get(self._sticky) or operator
+        request_id = self._request_id()
         return Ask(
-            subject=subject or _anonymous(),
+            subject=subject or request_id,
             named=subject is not None,
-            forced=self._forced(operator),
-            request_id=self._request_id(),
+            forced=self._forced(asked, operator) if asked.query_string else None,
+            request_id=request_id,
         )
 
-    def _forced(self, operator: str | None) -> Arm | None:
-        words = set(request.args.getlist(FORCE_PARAMETER))
+    def _forced(self, asked: Request, operator: str | None) -> Arm | None:
+        words = set(asked.args.getlist(FORCE_PARAMETER))
         if not words:
             return None
         word = words.pop()
@@ -227,11 +231,11 @@ class _Extension:
         )
         return FORCE_WORDS[word] if granted else None
 
-    def _operator(self) -> str | None:
+    def _operator(self, asked: Request) -> str | None:
         try:
-            return self._identify(request)
+            return self._identify(asked)
         except Exception:  # noqa: BLE001 - its own fault must not become the client's
-            metrics.fault("identify", endpoint=request.endpoint)
+            metrics.fault("identify", endpoint=asked.endpoint)
             return None
 
 
@@ -249,11 +253,6 @@ def _canaried(app: Flask) -> set[str]:
     return canaried
 
 
-def _anonymous() -> str:
-    """A subject of its own for a request that names nobody."""
-    return str(random.getrandbits(64))
-
-
 def _unreadable(parameter: str, message: str) -> UnprocessableEntity:
     """A 422 that carries its messages as webargs does, so that one handler serves both."""
     error = UnprocessableEntity(f"{parameter}: {message}")
@@ -264,12 +263,11 @@ def _unreadable(parameter: str, message: str) -> UnprocessableEntity:
 def _log_failure(endpoint: str, observation: Observation) -> None:
     facts = {
         "endpoint": endpoint,
-        "arm": observation.arm.value,
+        "arm": observation.arm,
         "ms": round(observation.seconds * 1000, 3),
     }
-    if observation.cause is not None:
-        log.error("arm_failed", **facts, cause=observation.cause.value, exc_info=observation.error)
-    elif observation.answer is not None and observation.answer.violation is not None:
-        log.error(
-            "reference_breaks_contract", **facts, violation=observation.answer.violation.messages
-        )
+    answer = observation.answer
+    if answer is not None and answer.violation is not None:
+        log.error("reference_breaks_contract", **facts, violation=answer.violation.messages)
+    else:
+        log.error("arm_failed", **facts, cause=observation.cause, exc_info=observation.error)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from detection_api.canary.writes import RolledBackError
 Implementation = Callable[..., Any]
 Headers = Callable[[Any], Mapping[str, str]]
 """Headers for a response, of the value that its body has."""
+NOBODY = "none"
+"""The arm's place in words where no arm answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class Route:
 class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the canary knows of a request: who asks, and for which arm, if that is granted.
 
-    A `named` subject is a client that can be told from others, not one request's random number.
+    A `named` subject is a client that can be told from others, not one request's own id.
     """
 
     subject: str
@@ -68,9 +71,9 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def labels(self) -> dict[str, str]:
-        """Arm, reason and cause, if there is one, in words for headers, logs and counters."""
-        labels = {"arm": self.arm.value if self.arm else "none", "reason": self.reason.value}
-        return {**labels, "cause": self.cause.value} if self.cause else labels
+        """Arm, reason and cause, if there is one, in words for logs."""
+        labels = {"arm": self.arm or NOBODY, "reason": self.reason}
+        return {**labels, "cause": self.cause} if self.cause else labels
 
     @property
     def result(self) -> Observation:
@@ -92,7 +95,10 @@ class Engine:
         self, route: Route, state: RolloutState, ask: Ask, arguments: Mapping[str, Any]
     ) -> Served:
         """Decide on an arm, run it, check its answer; when the domain fails, run legacy."""
-        decision = self._decide(route, state, ask)
+        if route.legacy is None:
+            decision = Decision(Arm.DOMAIN, Reason.FINISHED)
+        else:
+            decision = decide(self._overrides, state, subject=ask.subject, forced=ask.forced)
         first = self.run(decision.arm, route, arguments)
         if first.cause is None:
             return Served(
@@ -111,32 +117,21 @@ class Engine:
             cause=first.cause,
         )
 
-    def _decide(self, route: Route, state: RolloutState, ask: Ask) -> Decision:
-        if route.legacy is None:
-            return Decision(Arm.DOMAIN, Reason.FINISHED)
-        return decide(self._overrides, state, subject=ask.subject, forced=ask.forced)
-
     def run(self, arm: Arm, route: Route, arguments: Mapping[str, Any]) -> Observation:
         """Run one arm and see what comes of it."""
-        run = self._run_domain if arm is Arm.DOMAIN else self._run_legacy
-        return run(route, arguments)
+        answer = self._domain if arm is Arm.DOMAIN else self._legacy
+        return observe(arm, answer, route, arguments, answers=self._answers)
 
-    def _run_domain(self, route: Route, arguments: Mapping[str, Any]) -> Observation:
-        def call() -> Any:
-            return route.domain(**arguments)
+    def _domain(self, route: Route, arguments: Mapping[str, Any]) -> Answer:
+        if route.deadline is None:
+            value = route.domain(**arguments)
+        else:
+            value = self._pool.call(partial(route.domain, **arguments), route.deadline)
+        return Answer(value, route.contract.encode(value))
 
-        def answer() -> Answer:
-            value = call() if route.deadline is None else self._pool.call(call, route.deadline)
-            return Answer(value, route.contract.encode(value))
-
-        return observe(Arm.DOMAIN, answer, answers=self._answers)
-
-    def _run_legacy(self, route: Route, arguments: Mapping[str, Any]) -> Observation:
-        def answer() -> Answer:
-            assert route.legacy is not None
-            return route.contract.encode_reference(route.legacy(**arguments))
-
-        return observe(Arm.LEGACY, answer, answers=self._answers)
+    def _legacy(self, route: Route, arguments: Mapping[str, Any]) -> Answer:
+        assert route.legacy is not None
+        return route.contract.encode_reference(route.legacy(**arguments))
 
 
 def _outage(decision: Decision, *observations: Observation) -> Served:

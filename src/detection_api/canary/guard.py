@@ -88,6 +88,7 @@ class Guard:
         self._p95 = P95_START
         self._watches = {signal: Watch(signal) for signal in Signal}
         self._failing, self._erring, self._slow, self._worse, self._slower = self._watches.values()
+        self._ordinary, self._share = 0, 0.0
 
     def domain(self, bad: bool, seconds: float, share: float, request_id: str) -> tuple[Alarm, ...]:
         """Judge a request that the domain took `seconds` for; the alarms that it raises.
@@ -98,6 +99,10 @@ class Guard:
         slow = 0 if seconds > SLOW_SECONDS else 1
         with self._lock:
             late = 0 if seconds > LATE_RATIO * self._p95 else 1
+            if judged and slow and late and share == self._share:
+                self._ordinary += 1
+                return ()
+            self._settle(share)
             return _alarms(
                 self._failing.one(judged, request_id),
                 self._erring.one(judged, request_id),
@@ -110,11 +115,13 @@ class Guard:
         """Judge a request that legacy took `seconds` for; as `domain`."""
         judged = 2 if bad else 3
         with self._lock:
-            over = 2 if seconds > self._p95 else 3
-            self._p95 *= P95_OVER if seconds > self._p95 else P95_WITHIN
+            is_over = seconds > self._p95
+            self._p95 *= P95_OVER if is_over else P95_WITHIN
+            if bad or is_over or share != self._share:
+                self._settle(share)
             return _alarms(
                 self._worse.one(judged, request_id, share),
-                self._slower.one(over, request_id, share),
+                self._slower.one(2 if is_over else 3, request_id, share),
             )
 
     def add(self, batch: Batch) -> tuple[Alarm, ...]:
@@ -124,6 +131,7 @@ class Guard:
         slow = (domain.slow, domain.bad + domain.good - domain.slow)
         ids = domain.request_ids
         with self._lock:
+            self._settle(share)
             late = _beyond(LATE_RATIO * self._p95, domain.seconds)
             over = _beyond(self._p95, legacy.seconds)
             self._p95 = _follow(self._p95, legacy.seconds)
@@ -145,12 +153,25 @@ class Guard:
     def on(self) -> tuple[Signal, ...]:
         """The signals that are on."""
         with self._lock:
+            self._settle(self._share)
             return tuple(signal for signal, watch in self._watches.items() if watch.is_on())
 
     def points(self) -> dict[Signal, float]:
         """Each test's points: requests' worth for the absolute ones, nats for the others."""
         with self._lock:
+            self._settle(self._share)
             return {signal: watch.points() for signal, watch in self._watches.items()}
+
+    def _settle(self, share: float) -> None:
+        """Give the watches the good requests that were only counted, and take up a new share."""
+        if self._ordinary:
+            good = (0, self._ordinary)
+            self._failing.many(good, ())
+            self._erring.many(good, ())
+            self._slow.many(good, ())
+            self._worse.many(good, (), self._share)
+            self._slower.many(good, (), self._share)
+        self._ordinary, self._share = 0, share
 
 
 def severest(signals: Iterable[Signal]) -> Verdict:

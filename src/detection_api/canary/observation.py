@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from detection_api.canary.decision import Arm
 from detection_api.canary.writes import RolledBackError
 
 
-class Cause(Enum):
+class Cause(StrEnum):
     """Why an implementation failed."""
 
     ERROR = "error"
@@ -81,15 +81,15 @@ class DeadlinePool:
 
 def observe(
     arm: Arm,
-    function: Callable[[], Answer],
-    *,
+    function: Callable[..., Answer],
+    *arguments: Any,
     answers: tuple[type[Exception], ...],
     clock: Callable[[], float] = time.perf_counter,
 ) -> Observation:
-    """Run `function` and time it; `answers` are the errors that are answers, not failures."""
+    """Call `function` with `arguments` and time it; `answers` are errors that are no failures."""
     started = clock()
     try:
-        answer = function()
+        answer = function(*arguments)
     except answers as error:
         return Observation(arm=arm, seconds=clock() - started, error=error)
     except Exception as error:  # noqa: BLE001 - whatever an implementation raises is a result

@@ -88,6 +88,8 @@ class Overrides:
 
     def pinned_percent(self, endpoint: str) -> float | None:
         """The percent that the environment pins for `endpoint` (Flask's name), if it does."""
+        if not self.pinned:
+            return None
         return self.pinned.get(_variable(endpoint), self.pinned.get("ROLLOUT_PERCENT"))
 
     def percent_of(self, state: RolloutState) -> float:

@@ -1,20 +1,26 @@
 """What goes out to a client for what was served; with `decorator.py` all that knows Flask."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 import xxhash
 from flask import Response, current_app, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ServiceUnavailable
 
 from detection_api.canary import metrics
 from detection_api.canary.contract import Answer
-from detection_api.canary.engine import Route, Served
+from detection_api.canary.decision import Arm, Reason
+from detection_api.canary.engine import NOBODY, Route, Served
 from detection_api.canary.last_good import Good, LastGood
+from detection_api.canary.observation import Cause, Observation
 
 RETRY_AFTER = 5
 """Seconds after which a client may try again when no implementation could answer."""
+Header = tuple[str, str]
 STALE = '110 - "Response is Stale"'
 """The `Warning` that RFC 5861 asks for."""
 
@@ -31,29 +37,32 @@ class Responder:
 
     def respond(self, endpoint: str, route: Route, served: Served) -> Response:
         """The response, which says who answered and how long each arm took."""
+        said = (
+            ("X-Canary", _words(served.arm, served.reason, served.cause)),
+            ("Server-Timing", _timing(served.observations)),
+        )
         answer = served.result.answer
         if answer is not None:
-            response = self._answer(endpoint, route, answer)
-        else:
-            response = self._stale(route, served) or _failed(served)
-        response.headers["X-Canary"] = _canary_header(served)
-        response.headers["Server-Timing"] = ", ".join(
-            f"{o.arm.value};dur={o.seconds * 1000:.3f}" for o in served.observations
-        )
+            return self._answer(endpoint, route, answer, said)
+        response = self._stale(route, served) or _failed(served)
+        response.headers.extend(said)
         return response
 
-    def _answer(self, endpoint: str, route: Route, answer: Answer) -> Response:
-        headers: Mapping[str, str] = {}
+    def _answer(
+        self, endpoint: str, route: Route, answer: Answer, said: Iterable[Header]
+    ) -> Response:
+        own: Mapping[str, str] = {}
         if route.headers is not None:
             try:
-                headers = route.headers(answer.value)
+                own = route.headers(answer.value)
             except Exception:  # noqa: BLE001 - an answer without them is better than none
                 metrics.fault("headers", endpoint=endpoint)
+        headers = (*own.items(), *said)
         if route.writes:
-            return _json(answer.body, headers)
+            return Json(answer.body, headers)
         if self._last.is_on and answer.violation is None:
-            self._last.keep(self._question(), Good(answer.body, headers))
-        return _validated(_json(answer.body, headers), answer.body)
+            self._last.keep(self._question(), Good(answer.body, own))
+        return validated(answer.body, headers)
 
     def _stale(self, route: Route, served: Served) -> Response | None:
         """The last good answer to a read that no arm could answer, and its age."""
@@ -63,8 +72,8 @@ class Responder:
         if found is None:
             return None
         good, age = found
-        response = _json(good.body, {**good.headers, "Age": str(int(age)), "Warning": STALE})
-        return _validated(response, good.body)
+        told = {**good.headers, "Age": str(int(age)), "Warning": STALE}
+        return validated(good.body, told.items())
 
     def _question(self) -> str:
         """What a client asked for, in its own words.
@@ -75,21 +84,28 @@ class Responder:
         return f"{request.path}?{urlencode(asked)}"
 
 
-def _json(body: bytes, headers: Mapping[str, str]) -> Response:
-    response = Response(body, content_type="application/json")
-    if headers:
-        response.headers.update(headers)
-    return response
+class Json(Response):
+    """A `body` of JSON, with `headers` beside those that it needs itself."""
+
+    def __init__(self, body: bytes, headers: Iterable[Header]) -> None:
+        needed = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        super().__init__([body], HTTPStatus.OK, Headers([*needed, *headers]))
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        """As Werkzeug, which finds nothing to mend in those of a whole answer, and copies them."""
+        if self.status_code == HTTPStatus.OK:
+            return self.headers
+        return super().get_wsgi_headers(environ)
 
 
-def _validated(response: Response, body: bytes) -> Response:
-    """Have a client that polls send its answer's tag; 304 where it would get the same bytes again.
+def validated(body: bytes, headers: Iterable[Header]) -> Response:
+    """JSON with its tag, for clients that poll: 304 where one would get the same bytes again.
 
     The tag is a strong one: both arms give the same bytes for the same facts, in every worker.
     """
     tag = xxhash.xxh3_128_hexdigest(body)
-    response.headers["ETag"] = f'"{tag}"'
-    response.headers["Cache-Control"] = "no-cache"
+    tagged = (("ETag", f'"{tag}"'), ("Cache-Control", "no-cache"), *headers)
+    response = Json(body, tagged)
     if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag):
         response.status_code = HTTPStatus.NOT_MODIFIED
     return response
@@ -105,6 +121,13 @@ def _failed(served: Served) -> Response:
     return current_app.make_response(current_app.handle_user_exception(error))
 
 
-def _canary_header(served: Served) -> str:
-    arm, *why = served.labels.items()
-    return "; ".join([arm[1], *(f"{name}={word}" for name, word in why)])
+@cache
+def _words(arm: Arm | None, reason: Reason, cause: Cause | None) -> str:
+    """Who answered and why, as `X-Canary` says it."""
+    why = f"{arm or NOBODY}; reason={reason}"
+    return f"{why}; cause={cause}" if cause else why
+
+
+def _timing(observations: Iterable[Observation]) -> str:
+    """How long each arm took, as `Server-Timing` says it."""
+    return ", ".join([seen.arm + f";dur={seen.seconds * 1000:.3f}" for seen in observations])

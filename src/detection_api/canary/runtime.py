@@ -137,18 +137,17 @@ class Runtime:
             verdict = None
         seconds = served.observations[0].seconds
         with self.sync.ledger as batch:
-            count(batch, endpoint, served, status)
+            tally = count(batch, endpoint, served, status)
             if verdict:
-                arm, bad = verdict
-                tally = batch.tally(endpoint, arm.value)
-                count_judged(tally, bad=bad, seconds=seconds, request_id=ask.request_id)
+                count_judged(tally, bad=verdict[1], seconds=seconds, request_id=ask.request_id)
         if verdict:
-            self._judge(endpoint, *verdict, seconds, ask.request_id)
+            arm, bad = verdict
+            guard = self._guards.get(endpoint) or self._guards.setdefault(endpoint, Guard())
+            feed = guard.domain if arm is Arm.DOMAIN else guard.legacy
+            self._act(endpoint, feed(bad, seconds, served.decision.share, ask.request_id))
 
-    def _judge(self, endpoint: str, arm: Arm, bad: bool, seconds: float, request_id: str) -> None:
-        guard = self._guards.get(endpoint) or self._guards.setdefault(endpoint, Guard())
-        feed = guard.domain if arm is Arm.DOMAIN else guard.legacy
-        for alarm in feed(bad, seconds, self._share(self.sync.state(endpoint)), request_id):
+    def _act(self, endpoint: str, alarms: Iterable[Alarm]) -> None:
+        for alarm in alarms:
             if alarm.signal.verdict is Verdict.ROLLBACK:
                 self._roll_back(endpoint, alarm, self.sync.worker)
             else:
@@ -196,7 +195,7 @@ class Runtime:
 
     def _count_drop(self, job: Job) -> None:
         with self.sync.ledger as batch:
-            batch.tally(job.endpoint, job.answered.arm.value).dropped += 1
+            batch.tally(job.endpoint, job.answered.arm).dropped += 1
 
     def _show(self) -> None:
         """Set the gauges to what this worker applies now."""
