@@ -46,6 +46,7 @@ class NoCanary(Canary):
                 body = contract.encode(value)
                 return responses.validated(body, headers(value).items())
 
+            view.canary = None  # type: ignore[attr-defined]  # for its wrappers: a canaried view's
             return view
 
         return decorate
