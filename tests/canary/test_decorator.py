@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask, Request, Response
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from marshmallow import Schema, fields
 from prometheus_client import REGISTRY
 
+from detection_api.canary import cohort
 from detection_api.canary.decorator import Canary
 from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.overrides import Overrides
@@ -35,6 +37,7 @@ class Shop:
         environ: dict[str, str],
         store: Any = None,
         identify: Callable[[Request], str | None] = lambda request: request.headers.get("X-Token"),
+        request_id: Callable[[], str] = lambda: uuid4().hex,
         **options: Any,
     ) -> None:
         self.domain: Callable[..., Any] = lambda **_: {"name": "new"}
@@ -47,6 +50,7 @@ class Shop:
             answers=(NotHereError,),
             store=store,
             identify=identify,
+            request_id=request_id,
         )
 
         @self.app.get("/items/<name>")
@@ -122,6 +126,15 @@ def test_an_operator_may_force_where_the_policy_asks_for_a_token() -> None:
         Shop({"FORCE_DOMAIN": "token"}).who("?force_domain=true", X_Token="night-shift")
         == "domain; reason=forced"
     )
+
+
+def test_a_request_of_nobody_is_drawn_by_its_own_id_as_its_log_line_has_it() -> None:
+    names = [f"request-{number}" for number in range(40)]
+    ids = iter(names)
+    shop = Shop({"ROLLOUT_PERCENT": "50"}, request_id=lambda: next(ids))
+    drawn = [cohort.is_in("item", name, 50) for name in names]
+    assert {True, False} == set(drawn)
+    assert [shop.who().startswith("domain") for _ in names] == drawn
 
 
 @pytest.mark.parametrize("word", ["yes", "", "TRUE", "2", "truefalse"])

@@ -5,6 +5,7 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -541,6 +542,27 @@ def failures(guard: Guard, times: int) -> None:
     for arm in times * (29 * "ddlddlddlddlddldldl" + "d"):
         judge = guard.domain if arm == "d" else guard.legacy
         judge(True, FAST, 0.5, arm)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_looking_at_a_guard_changes_nothing_of_what_it_finds(seed: int) -> None:
+    """What is only counted until somebody looks counts as if it had been judged at once."""
+    random = Random(seed)
+    looked_at, left_alone = Guard(), Guard()
+    signals: set[Signal] = set()
+    for number in range(600):
+        by_domain, seconds = random.random() < 0.5, random.choice([FAST, FAST, SLOW])
+        bad = by_domain and random.random() < 0.3
+        share = 0.5 if random.random() < 0.9 else 0.25
+        looked_at.points()
+        told, also_told = (
+            (guard.domain if by_domain else guard.legacy)(bad, seconds, share, f"r{number}")
+            for guard in (looked_at, left_alone)
+        )
+        assert told == also_told
+        signals.update(alarm.signal for alarm in told)
+    assert looked_at.points() == left_alone.points()
+    assert {Signal.FAILING, Signal.WORSE} <= signals
 
 
 def test_no_request_is_lost_between_threads() -> None:

@@ -117,7 +117,7 @@ class Guard:
         with self._lock:
             is_over = seconds > self._p95
             self._p95 *= P95_OVER if is_over else P95_WITHIN
-            if bad or is_over or share != self._share:
+            if share != self._share:
                 self._settle(share)
             return _alarms(
                 self._worse.one(judged, request_id, share),
@@ -163,7 +163,10 @@ class Guard:
             return {signal: watch.points() for signal, watch in self._watches.items()}
 
     def _settle(self, share: float) -> None:
-        """Give the watches the good requests that were only counted, and take up a new share."""
+        """Give the watches the good requests that were only counted, and take up a new share.
+
+        Their order among what does not raise points does not matter, so legacy's need not wait.
+        """
         if self._ordinary:
             good = (0, self._ordinary)
             self._failing.many(good, ())
