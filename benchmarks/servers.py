@@ -40,7 +40,7 @@ def granian(app: str, port: int) -> Sequence[str]:
     """Granian as the project documents it."""
     return (
         *(*PYTHON, "granian", "--interface", "wsgi", "--workers", str(WORKERS)),
-        *("--blocking-threads", "4", "--port", str(port), "--log-level", "warning", app),
+        *("--blocking-threads", "1", "--port", str(port), "--log-level", "warning", app),
     )
 
 
