@@ -33,9 +33,10 @@ class Granian(Instance):
         """Start it, for the first time or again; it is up some seconds later."""
         command = ["granian", "--interface", "wsgi", "--port", str(self.port), "--workers", "2"]
         respawn = ["--respawn-failed-workers", "--respawn-interval", str(RESPAWN_INTERVAL)]
+        ending = ["--workers-kill-timeout", "30"]  # a worker that boots may miss that it has to
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command, *respawn, "wsgi:app"],
+                [sys.executable, "-m", *command, *respawn, *ending, "wsgi:app"],
                 cwd=ROOT,
                 env=self._environ,
                 stdout=log,
