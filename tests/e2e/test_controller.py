@@ -4,13 +4,12 @@ import random
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from detection_api.canary.store import AcceptedDifference, Event, EventKind, RolloutState
+from detection_api.canary.store import AcceptedDifference, Event, EventKind, RolloutState, Status
 from detection_api.rollout.run import Completion, Phase, Run, latest
 from tests.e2e.fleet import ENDPOINTS, PATH_OF
 from tests.e2e.instance import PATHS, Instance, Load, wait_for
@@ -25,6 +24,8 @@ LONG = 600
 PACE = ("--bake", "12s", "--min-requests", "120", "--min-comparisons", "20", "--patience", "5m")
 ROW_PATH = PATHS[0] + "?limit=1000"
 """All records of a camera: those too whose frame has no number."""
+ASKED = (*PATHS, *UNKNOWN_ONES, ROW_PATH, PATH_OF["cameras.cameras"])
+"""What clients ask for in turn: each endpoint at least twice, as all wait for the rarest."""
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +57,19 @@ def _afresh(factory: Factory) -> None:
 
 
 @contextmanager
-def serving(factory: Factory, folder: Path, app: str) -> Iterator[Instance]:
-    """An instance under load, all of which is compared."""
+def serving(
+    factory: Factory, folder: Path, app: str, *, compared: int = 50, pause: float = 0.02
+) -> Iterator[Instance]:
+    """An instance under load, of which each worker compares so much in a second."""
     environ = {
         **factory.environ,
         "WEB_CONCURRENCY": "2",
         "SHADOW_PERCENT": "50",
-        "SHADOW_MAX_PER_SECOND": "50",
+        "SHADOW_MAX_PER_SECOND": str(compared),
     }
-    paths = (*PATHS, *UNKNOWN_ONES, ROW_PATH)
     with (
         Instance(folder, environ, app=app) as instance,
-        Load(instance, clients=4, paths=paths, pause=0.02) as load,
+        Load(instance, clients=4, paths=ASKED, pause=pause) as load,
     ):
         load.more(50)
         yield instance
@@ -82,6 +84,18 @@ def controller(factory: Factory, *arguments: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def report(factory: Factory) -> str:
+    """What is reported of the latest run, in Markdown."""
+    told = subprocess.run(
+        [COMMAND, "rollout", "report", "--format", "md"],
+        env={**factory.environ, "ENV_FILE": "none"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return told.stdout
 
 
 def ended(factory: Factory) -> Run:
@@ -148,21 +162,30 @@ def test_killed_20_times_a_healthy_run_goes_from_0_to_100_verified_and_whole(
 
 
 def test_an_endpoint_that_breaks_at_25_goes_back_alone(factory: Factory, tmp_path: Path) -> None:
+    """At 10% the guard asks for 112 good answers, so for over a thousand requests an endpoint."""
     broken = "statistics.daily"
-    with serving(factory, tmp_path, "tests.e2e.faulty_wsgi:app") as instance:
-        process = controller(factory, "--stages", "10,25,100", *PACE, "--without-verification")
-        wait_for(
-            lambda: states(factory).get(broken, RolloutState(endpoint="")).percent == 25,
-            "the second stage",
-            LONG,
-        )
+
+    def state() -> RolloutState:
+        return states(factory).get(broken, RolloutState(endpoint=broken))
+
+    app = "tests.e2e.faulty_wsgi:app"
+    with serving(factory, tmp_path, app, compared=25, pause=0) as instance:
+        arguments = (*PACE, "--bake", "6s", "--stages", "10,25,100", "--without-verification")
+        process = controller(factory, *arguments)
+        wait_for(lambda: state().percent == 25, "the second stage", LONG)
         instance.break_domain("raises", endpoint=broken)
+        wait_for(lambda: state().status is Status.ROLLED_BACK, "the guard's rollback")
         assert process.wait(LONG) == 1
-        assert instance.get(PATH_OF[broken]).status == 200
+        assert instance.get(PATH_OF[broken]).who == "legacy; reason=rolled_back"
     run = ended(factory)
     assert run.progress[broken].phase in (Phase.FAILED, Phase.LEFT)
     assert percents(factory, broken, run.id) == [10, 25]
+    assert state().percent in (10, 25)
     others = set(ENDPOINTS) - {broken}
     assert {run.progress[endpoint].phase for endpoint in others} == {Phase.DONE}
-    assert {states(factory)[endpoint].percent for endpoint in others} == {100}
-    assert replace(states(factory)[broken]).percent in (10, 25)
+    for endpoint in others:
+        assert percents(factory, endpoint, run.id) == [10, 25, 100]
+        found = states(factory)[endpoint]
+        assert (found.percent, found.status) == (100, Status.ACTIVE)
+    opening = report(factory).split("\n## ")[0]
+    assert {endpoint for endpoint in ENDPOINTS if endpoint in opening} == {broken}
