@@ -6,6 +6,8 @@ import json
 import pytest
 
 from detection_api.canary.store import DEFAULT, EventKind, Store
+from detection_api.rollout.controller import begin
+from detection_api.rollout.run import Plan
 from tests.rollout.conftest import Run
 
 
@@ -70,6 +72,19 @@ def test_a_reason_that_quotes_a_token_is_kept_without_it(changed: Run, store: St
     revoked, rolled_back, _ = store.events(DEFAULT)
     assert revoked.reason == rolled_back.reason == "dapi_[redacted] is in a chat"
     assert store.read().states[DEFAULT].reason == rolled_back.reason
+
+
+def test_no_reason_of_a_run_or_of_an_acceptance_keeps_a_token(run: Run, store: Store) -> None:
+    token = run("tokens", "create", "alice", "--role", "operator").stdout.strip()
+    reason = ("--reason", f"{token} is in a chat")
+    at_once = ("--bake", "0s", "--patience", "0s", "--without-verification")
+    run("rollout", "run", "--endpoint", "records.violation", *at_once, *reason)
+    begin(store, Plan(endpoints={"records.violation": 0.0}), by="ann", reason=reason[1])
+    run("rollout", "abandon", *reason)
+    run("accepted", "add", "records.violation", "$.fps", "type", *reason, "--expires", "30d")
+    kept = [e.reason for e in store.events(DEFAULT) if "chat" in e.reason]
+    kept += [accepted.reason for accepted in store.read().accepted]
+    assert kept == ["dapi_[redacted] is in a chat"] * 4
 
 
 @pytest.mark.parametrize("name", ["", "-x", "two words", "x" * 64, "a/b", "x\n"], ids=repr)

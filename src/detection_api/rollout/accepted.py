@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import click
 
+from detection_api import secret
 from detection_api.canary.acceptance import ANY
 from detection_api.canary.differences import Kind
 from detection_api.canary.store import AcceptedDifference
@@ -111,7 +112,12 @@ def add(endpoint: str, path: str, kind: str, reason: str, expires_at: datetime, 
         raise click.BadParameter(str(error), param_hint="PATH") from None
     stored = open_store().accept(
         AcceptedDifference(
-            endpoint=endpoint, path=path, kind=kind, reason=reason, by=by, expires_at=expires_at
+            endpoint=endpoint,
+            path=path,
+            kind=kind,
+            reason=secret.redacted(reason),
+            by=by,
+            expires_at=expires_at,
         )
     )
     click.echo(f"accepted as {stored.id} until {moment(stored.expires_at)}")

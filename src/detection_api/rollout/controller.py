@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from detection_api import secret
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.store import (
     DEFAULT,
@@ -140,9 +141,13 @@ class Controller:
 
 
 def begin(store: Store, plan: Plan, *, by: str, reason: str) -> Run:
-    """Write down that a run begins."""
+    """Write down that a run begins; without a token that `reason` quotes."""
     start = Event(
-        endpoint=DEFAULT, kind=EventKind.START, by=by, reason=reason, evidence=evidence(plan)
+        endpoint=DEFAULT,
+        kind=EventKind.START,
+        by=by,
+        reason=secret.redacted(reason),
+        evidence=evidence(plan),
     )
     return Run.begun(store.append(start))
 
@@ -173,7 +178,7 @@ def _end(
         endpoint=DEFAULT,
         kind=EventKind.END,
         by=by,
-        reason=reason,
+        reason=secret.redacted(reason),
         evidence={"completion": completion.value, "outcomes": outcomes},
         run=run.id,
     )
