@@ -94,6 +94,7 @@ def test_a_rollback_to_a_percentage_lowers_every_endpoint_that_is_above(
     result = changed("rollout", "rollback", "--to", 10, "--reason", "a big customer")
     assert f"{ENDPOINT}: 10%, active, epoch 2" in result.stdout
     assert f"{OTHER} is at 5% already" in result.stdout
+    assert result.stderr == "", "none keeps what it has"
     assert state(store, "cameras.cameras").percent == 10
     assert (state(store).percent, state(store).status) == (10, Status.ACTIVE)
     assert state(store, OTHER).percent == 5

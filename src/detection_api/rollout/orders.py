@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from detection_api.canary.overrides import Overrides
-from detection_api.canary.store import EventKind, RolloutState, StaleEpochError, Store
+from detection_api.canary.store import DEFAULT, EventKind, RolloutState, StaleEpochError, Store
 from detection_api.errors import ConflictError
 from detection_api.rollout import changes
 
@@ -59,9 +59,11 @@ def carry_out(
         state = states[order.endpoint] = changes.write(
             store, old, order.change, order.kind, by=order.by, reason=order.reason
         )
-    is_lowered = order.kind is EventKind.ROLLBACK
+    is_rolled_back = order.kind is EventKind.ROLLBACK
+    are_all_lowered = order.lowers and order.endpoint == DEFAULT  # and told of one by one
     cautions = changes.cautions(states, order.endpoint, endpoints, overrides)
-    return Outcome(state=state, changed=changed, cautions=() if is_lowered else tuple(cautions))
+    is_heeded = is_rolled_back or are_all_lowered
+    return Outcome(state=state, changed=changed, cautions=() if is_heeded else tuple(cautions))
 
 
 def lower_all(
