@@ -356,11 +356,18 @@ def test_who_is_held_passes_its_stage_and_waits_until_it_is_resumed(fleet: Fleet
         fleet.second([GOOD])
         turn = settled(controller)
     assert phases(turn.run) == {GOOD: Phase.WAITING}
-    assert [standing.waits_for for standing in turn.standings] == ["held: by hand"]
+    (standing,) = turn.standings
+    assert standing.waits_for == f"held until `rollout resume --endpoint {GOOD}`: by hand"
     assert applied(fleet, GOOD) == (50, Status.HELD)
     operator(fleet, GOOD, changes.resumed, EventKind.RESUME)
     settled(controller)
     assert applied(fleet, GOOD) == (100, Status.ACTIVE)
+
+
+def test_who_waits_because_all_are_held_names_what_takes_that_back(fleet: Fleet) -> None:
+    operator(fleet, DEFAULT, changes.held, EventKind.HOLD)
+    (standing,) = settled(fleet.controller(fleet.begin(endpoints={GOOD: 0.0}))).standings
+    assert standing.waits_for == "held until `rollout resume`: by hand"
 
 
 def test_a_held_endpoint_is_not_left_for_want_of_patience(fleet: Fleet) -> None:

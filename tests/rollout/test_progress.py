@@ -77,10 +77,11 @@ def test_who_waits_for_a_hold_to_be_taken_back_is_shown_to(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet = Fleet(clock)
-    held = replace(changes.own({}, GOOD), by="bob", reason="until the release")
+    held = replace(changes.own({}, GOOD), by="bob", reason="for the release")
     fleet.store.write(changes.held(held), EventKind.HOLD, {})
     turn = fleet.controller(fleet.begin(endpoints={GOOD: 0.0})).turn()
     Block().show(turn)
-    assert "held: until the release" in capsys.readouterr().out
+    said = f"held until `rollout resume --endpoint {GOOD}`: for the release"
+    assert said in capsys.readouterr().out
     Lines().show(replace(turn, at=turn.at + timedelta(minutes=2)))
-    assert "waits, nobody knows how long: held: until the release" in capsys.readouterr().out
+    assert f"waits, nobody knows how long: {said}" in capsys.readouterr().out

@@ -37,8 +37,16 @@ class Standing:
     def waits_for(self) -> str:
         """What keeps it from being moved, in a sentence; empty where nothing does."""
         if self.progress.phase is Phase.WAITING and self.applied.status is Status.HELD:
-            return f"held: {self.applied.reason}" if self.applied.reason else "held"
+            return self._held
         return said(gate for gate in self.gates if gate.outcome is Outcome.INCONCLUSIVE)
+
+    @property
+    def _held(self) -> str:
+        """What takes the hold back, of this endpoint or of all, and why it is held."""
+        is_own = self.state.status is Status.HELD
+        of_which = f" --endpoint {self.progress.endpoint}" if is_own else ""
+        why = f": {self.applied.reason}" if self.applied.reason else ""
+        return f"held until `rollout resume{of_which}`{why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
