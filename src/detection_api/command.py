@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from detection_api import logs
 from detection_api.config import Settings, read_environ
-from detection_api.errors import ConfigurationError
+from detection_api.errors import ConfigurationError, DeadlineExceededError
 from detection_api.place import INSTANCE, find_running
 
 DATABASE = "DATABASE_URL"
@@ -53,6 +53,13 @@ def clear_database_errors() -> Iterator[None]:
     try:
         yield
     except (psycopg2.Error, DBAPIError) as error:
-        lines = str(getattr(error, "orig", error)).splitlines()
-        reason = "; ".join(" ".join(line.split()) for line in lines if line.strip())
-        raise click.ClickException(f"PostgreSQL: {reason}") from error
+        raise click.ClickException(database_error(error)) from error
+
+
+def database_error(error: Exception) -> str:
+    """What PostgreSQL, or the wait for it, says, in one line."""
+    if isinstance(error, DeadlineExceededError):
+        return str(error)
+    lines = str(getattr(error, "orig", error)).splitlines()
+    reason = "; ".join(" ".join(line.split()) for line in lines if line.strip())
+    return f"PostgreSQL: {reason}"

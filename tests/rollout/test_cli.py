@@ -298,6 +298,19 @@ def test_a_database_that_is_away_is_one_clear_line(run: Run) -> None:
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("options", [(), ("--to", 10)], ids=["back", "down"])
+def test_who_cannot_roll_back_for_want_of_postgresql_is_shown_the_kill_switch(
+    run: Run, options: tuple[object, ...]
+) -> None:
+    nowhere = "postgresql://127.0.0.1:1/x"
+    result = run("rollout", "rollback", *options, "--reason", "x", DATABASE_URL=nowhere)
+    assert result.exit_code == 1
+    first, *others = result.stderr.splitlines()
+    assert first.startswith("Error: PostgreSQL: ")
+    assert "USE_DOMAIN_SERVICE=false" in " ".join(others)
+    assert "HUP" in " ".join(others)
+
+
 def test_who_has_no_login_name_is_told_by_number(
     changed: Run, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

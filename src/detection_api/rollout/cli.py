@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import click
 
 from detection_api.canary.store import DEFAULT, EventKind
+from detection_api.command import database_error
+from detection_api.postgres import UNAVAILABLE
 from detection_api.rollout import changes
 from detection_api.rollout.assess import assess_command
 from detection_api.rollout.commands import (
@@ -22,6 +24,10 @@ from detection_api.rollout.running import abandon_run, run
 from detection_api.rollout.views import events, mismatches, status
 
 MAX_PERCENT = 100
+WITHOUT_POSTGRESQL = (
+    "Without PostgreSQL the kill switch sends everything to legacy: USE_DOMAIN_SERVICE=false in the"
+    " env file\nof the workers and a HUP, on each host; see docs/runbook.md"
+)
 
 ENDPOINTS = click.option(
     "--endpoint",
@@ -89,12 +95,15 @@ def rollback(endpoints: Sequence[str], reason: str, percent: float | None, by: s
       detection-api rollout rollback --endpoint records.violation --reason 'wrong totals'
       detection-api rollout rollback --to 10 --reason 'a big customer comes tomorrow'
     """
-    if percent is None:
-        _change(endpoints, EventKind.ROLLBACK, changes.rolled_back, by=by, reason=reason)
-        return
-    everything = with_default() if DEFAULT in endpoints else endpoints
-    lower = changes.lowered(percent)
-    _change(everything, EventKind.SET, lower, by=by, reason=reason, lowers=True)
+    try:
+        if percent is None:
+            _change(endpoints, EventKind.ROLLBACK, changes.rolled_back, by=by, reason=reason)
+            return
+        everything = with_default() if DEFAULT in endpoints else endpoints
+        lower = changes.lowered(percent)
+        _change(everything, EventKind.SET, lower, by=by, reason=reason, lowers=True)
+    except UNAVAILABLE as error:
+        raise click.ClickException(f"{database_error(error)}\n{WITHOUT_POSTGRESQL}") from error
 
 
 @rollout.command()
