@@ -77,10 +77,22 @@ def test_without_a_database_a_command_says_in_one_line_how_to_name_one(
     assert line.endswith("export DATABASE_URL=postgresql://USER@HOST/NAME")
 
 
-def test_what_there_is_to_type_is_told_without_a_database(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [((), "rollout"), (("rollout", "set"), "PERCENT"), (("db", "upgrade"), "[REVISION]")],
+    ids=str,
+)
+def test_what_there_is_to_type_is_told_without_a_database(
+    tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
     environ = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
     said = subprocess.run(
-        [COMMAND, "--help"], cwd=tmp_path, env=environ, check=True, capture_output=True, text=True
+        [COMMAND, *arguments, "--help"],
+        cwd=tmp_path,
+        env=environ,
+        check=True,
+        capture_output=True,
+        text=True,
     )
-    assert "rollout" in said.stdout
+    assert told in said.stdout
     assert said.stderr == ""

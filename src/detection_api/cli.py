@@ -51,6 +51,19 @@ class Commands(AppGroup):
             return super().invoke(ctx)
 
 
+class Migrations(click.Group):
+    """Flask-Migrate's commands. It has its group build the application, whatever follows."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called, which has told its help by then where that is wanted."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            command.make_context(name, list(rest), parent=ctx).close()
+        return name, command, rest
+
+
 @click.group(cls=Commands)
 @click.version_option(__version__, prog_name="detection-api")
 def main() -> None:
@@ -58,7 +71,9 @@ def main() -> None:
 
 
 main.add_command(up)
-main.add_command(db)
+main.add_command(
+    Migrations("db", commands=db.commands, params=db.params, callback=db.callback, help=db.help)
+)
 main.add_command(ingest)
 main.add_command(data)
 main.add_command(demo)
