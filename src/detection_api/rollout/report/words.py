@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 
 from detection_api.rollout.report.model import Number, Say, Sentences, Told, Unit, Value
 from detection_api.rollout.text import measured
@@ -14,6 +15,8 @@ LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh-CN"}
 """By code, each as HTML calls it."""
 NOTHING = "–"
 _MIB = 1 << 20
+_LENGTHS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+"""Units of time, in seconds."""
 _CODE = re.compile("`([^`]+)`")
 
 
@@ -84,9 +87,12 @@ class Words:
         return _FORMATS[number.unit](number.value)
 
     def _span(self, seconds: float) -> str:
-        for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-            if seconds >= length:
-                return f"{seconds / length:.4g} " + self._table[f"unit.{unit}"]
+        """In its largest unit and what the next smaller one adds, such as 3 min 34 s."""
+        left = round(seconds)
+        for (unit, length), (smaller, part) in pairwise(_LENGTHS):
+            if left >= length:
+                parts = [(left // length, unit), (left % length // part, smaller)]
+                return " ".join(f"{n} {self._table[f'unit.{name}']}" for n, name in parts if n)
         return f"{seconds:.3g} " + self._table["unit.s"]
 
 
