@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from detection_api.errors import DetectionError
 from detection_api.extensions import cache, canary, db, migrate, primary, reader
 from detection_api.reader import Reads, decode_json_exactly
 from detection_api.replica import LOOK_DEADLINE, LOOK_HOLDS, Replicated, Watch
+from detection_api.rollout.lock import is_held
 from detection_api.services.tokens import Tokens
 from detection_api.throttle import Throttle
 
@@ -63,6 +65,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     auth.init_app(app, Tokens(_tokens_pool(settings).connection), _throttle())
     operators = _operators_pool(settings)
     app.extensions["rollout"] = PostgresStore(operators.connection)
+    app.extensions["is_driven"] = partial(is_held, operators.connection)
     api = openapi.Api()
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:

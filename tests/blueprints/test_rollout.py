@@ -32,6 +32,7 @@ from tests.blueprints.test_openapi import ALL
 from tests.canary.stores import batch, heartbeat, latencies, mismatches, pool_of
 from tests.conftest import upgrade
 from tests.ingest.support import query
+from tests.rollout.controllers import another_controller
 
 BASE = "/api/v1/rollout"
 ENDPOINT = "records.violation"
@@ -538,7 +539,11 @@ def test_a_request_that_an_operator_made_is_in_the_log_with_the_tokens_name(
 
 
 def test_the_state_is_what_the_status_command_prints(
-    order: Callable[..., TestResponse], look: Callable[..., TestResponse], store: Store, app: Flask
+    order: Callable[..., TestResponse],
+    look: Callable[..., TestResponse],
+    store: Store,
+    app: Flask,
+    url: str,
 ) -> None:
     order("set")
     order("rollback", endpoint=DEFAULT)
@@ -556,6 +561,9 @@ def test_the_state_is_what_the_status_command_prints(
     assert found == as_command
     assert found["workers"][0]["behind"] == [ENDPOINT]
     assert (found["run"]["run"], found["run"]["is_over"]) == (begun.id, False)
+    assert not found["run"]["is_driven"]
+    with another_controller(url):
+        assert look().json["run"]["is_driven"]
     assert found["run"]["endpoints"][0]["endpoint"] == ENDPOINT
     daily = next(e for e in found["endpoints"] if e["state"]["endpoint"] == "statistics.daily")
     assert (daily["pinned"], daily["follows_default"]) == (10, True)

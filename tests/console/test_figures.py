@@ -41,6 +41,7 @@ def snapshot(
         rows=list(rows),
         events=[],
         run=None,
+        is_driven=False,
         excused=excused,
     )
 

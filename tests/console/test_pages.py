@@ -12,6 +12,7 @@ from detection_api.canary.store import DEFAULT, Event, EventKind, Store
 from detection_api.rollout.run import Plan, evidence
 from tests.canary.stores import ENDPOINT, batch, heartbeat, mismatches
 from tests.console.conftest import HERE, LogIn, csrf_of, give
+from tests.rollout.controllers import another_controller
 
 LIVE = {"Accept": "application/json"}
 PAGE = f"/console/endpoints/{ENDPOINT}"
@@ -77,7 +78,7 @@ def test_an_endpoints_page_has_samples_of_its_mismatches(client: FlaskClient, st
 
 
 def test_a_run_under_way_is_shown_with_how_far_each_endpoint_is(
-    client: FlaskClient, store: Store
+    client: FlaskClient, store: Store, database: str
 ) -> None:
     plan = Plan(endpoints={ENDPOINT: 0.0, "cameras.cameras": 0.0}, stages=(10, 100))
     start = store.append(
@@ -98,11 +99,16 @@ def test_a_run_under_way_is_shown_with_how_far_each_endpoint_is(
         run=start.id,
     )
     store.append(stage)
-    page = client.get("/console/").text
+    with another_controller(database):
+        page = client.get("/console/").text
     assert f"Run {start.id} is under way, started by night" in page
     assert "10% → 100%" in page
     assert "at 10%" in page
     assert "waits for 10%" in page
+    client.application.extensions["console"].forget()
+    page = client.get("/console/").text
+    assert "has not ended, and no controller is at work" in page
+    assert "10% → 100%" in page
     store.append(
         Event(endpoint=DEFAULT, kind=EventKind.END, by="night", reason="over", run=start.id)
     )

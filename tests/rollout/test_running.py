@@ -4,20 +4,17 @@ import json
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from detection_api.canary.store import EventKind, Status, Store, effective
-from detection_api.postgres import Pool
 from detection_api.rollout.controller import begin
-from detection_api.rollout.lock import SESSION_SETTINGS, PostgresLock
 from detection_api.rollout.run import Completion, OnFailure, Phase, Plan, latest
 from tests.factory import COMMAND
 from tests.ingest.support import wait_until
 from tests.rollout.conftest import Run
+from tests.rollout.controllers import another_controller
 
 ENDPOINT, OTHER = "records.violation", "statistics.daily"
 AT_ONCE = ("--bake", "0s", "--patience", "0s", "--without-verification")
@@ -161,6 +158,22 @@ def test_the_unfinished_run_is_in_the_status_until_it_is_over(run: Run, store: S
     assert json.loads(run("rollout", "status", "--json").stdout)["run"]["is_over"]
 
 
+def test_an_unfinished_run_is_told_to_stand_still_unless_a_controller_is_at_work(
+    run: Run, store: Store, database: str
+) -> None:
+    def is_driven() -> bool:
+        told = json.loads(run("rollout", "status", "--json").stdout)
+        return bool(told["run"]["is_driven"])
+
+    said = "no controller is at work on it: `detection-api rollout run` goes on with it"
+    unfinished(store)
+    assert said in run("rollout", "status").stdout
+    assert not is_driven()
+    with another_controller(database):
+        assert said not in run("rollout", "status").stdout
+        assert is_driven()
+
+
 def test_an_abandoned_run_is_over_and_makes_room_for_another(run: Run, store: Store) -> None:
     identifier = unfinished(store)
     result = run("rollout", "abandon", "--reason", "another plan", "--by", "bob")
@@ -171,16 +184,6 @@ def test_an_abandoned_run_is_over_and_makes_room_for_another(run: Run, store: St
     assert end.evidence["outcomes"][ENDPOINT]["phase"] == Phase.WAITING.value
     again = run("rollout", "abandon", "--reason", "twice")
     assert (again.exit_code, again.stderr) == (1, "Error: no run is unfinished\n")
-
-
-@contextmanager
-def another_controller(url: str) -> Iterator[None]:
-    pool = Pool(url, size=1, deadline=10, name="other", settings=SESSION_SETTINGS)
-    PostgresLock(pool).take()
-    try:
-        yield
-    finally:
-        pool.dispose()
 
 
 @pytest.mark.parametrize("command", [("run", *AT_ONCE), ("abandon", "--reason", "x")], ids=" ".join)

@@ -35,7 +35,14 @@ def state() -> overview.Overview:
     """Every endpoint's state, the workers that apply it, and the run that was begun last."""
     store, runtime = _store(), canary.runtime
     states, workers = store.read().states, store.workers()
-    return overview.overview(states, workers, runtime.endpoints, runtime.overrides, latest(store))
+    return overview.overview(
+        states,
+        workers,
+        runtime.endpoints,
+        runtime.overrides,
+        latest(store),
+        is_driven=current_app.extensions["is_driven"](),
+    )
 
 
 @blp.get("/events")

@@ -1,6 +1,7 @@
 """The operators' page at /console: how the rollout stands, live, and changes to it."""
 
 from collections.abc import Collection
+from functools import partial
 
 from flask import Blueprint, Flask
 
@@ -9,7 +10,9 @@ from detection_api.canary.postgres_store import PostgresStore
 from detection_api.console import access, login, orders, pages, words
 from detection_api.console.service import Console
 from detection_api.console.sessions import Sessions
+from detection_api.console.snapshot import Source
 from detection_api.postgres import Pool
+from detection_api.rollout.lock import is_held
 
 
 def init_app(app: Flask, pool: Pool, endpoints: Collection[str], overrides: Overrides) -> None:
@@ -29,4 +32,5 @@ def init_app(app: Flask, pool: Pool, endpoints: Collection[str], overrides: Over
     app.register_blueprint(blueprint)
     store = PostgresStore(pool.connection)
     sessions = Sessions(pool.connection)
-    app.extensions["console"] = Console.of(store, sessions, endpoints, overrides)
+    source = Source(store, endpoints, overrides, partial(is_held, pool.connection))
+    app.extensions["console"] = Console.of(store, sessions, source, endpoints)

@@ -7,7 +7,6 @@ from typing import Self
 
 from flask import current_app
 
-from detection_api.canary.overrides import Overrides
 from detection_api.canary.store import Store
 from detection_api.console.cached import Cached
 from detection_api.console.sessions import Sessions
@@ -26,10 +25,9 @@ class Console:
 
     @classmethod
     def of(
-        cls, store: Store, sessions: Sessions, endpoints: Collection[str], overrides: Overrides
+        cls, store: Store, sessions: Sessions, source: Source, endpoints: Collection[str]
     ) -> Self:
-        """The console of an application with these `endpoints`."""
-        source = Source(store, endpoints, overrides)
+        """The console of an application with these `endpoints`, of which `source` reads."""
         details = {name: Cached(partial(source.details, name)) for name in endpoints}
         return cls(
             store=store, snapshot=Cached(source.snapshot), details=details, sessions=sessions

@@ -1,6 +1,6 @@
 """What the console shows, as it was at one moment."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,8 +30,8 @@ RUN_AMONG = 50
 class Snapshot:
     """How everything stood `at` that moment; `rows` are the ledger's of the last hour.
 
-    `run` is the rollout run that was begun last, `excused` the endpoints whose domain an operator
-    has accepted to be slower than legacy.
+    `run` is the rollout run that was begun last, which `is_driven` while a controller is at work on
+    it; `excused` are the endpoints whose domain an operator has accepted to be slower than legacy.
     """
 
     at: datetime
@@ -40,6 +40,7 @@ class Snapshot:
     rows: list[LedgerRow]
     events: list[Event]
     run: Run | None
+    is_driven: bool
     excused: frozenset[str]
 
 
@@ -52,26 +53,37 @@ class Details:
 
 
 class Source:
-    """Reads them from the store; raises what the store raises."""
+    """Reads them from the store; raises what the store raises.
 
-    def __init__(self, store: Store, endpoints: Collection[str], overrides: Overrides) -> None:
+    `is_driven` says whether a controller of rollout runs is at work.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        endpoints: Collection[str],
+        overrides: Overrides,
+        is_driven: Callable[[], bool],
+    ) -> None:
         self._store = store
         self._endpoints = endpoints
         self._overrides = overrides
+        self._is_driven = is_driven
         self._history = History(store)
         self._run: Run | None = None
 
     def snapshot(self) -> Snapshot:
         """How everything stands now."""
         shared = self._store.read()
-        states = shared.states
+        states, run = shared.states, self._latest_run()
         return Snapshot(
             at=utc_now(),
             states=states,
             overview=overview(states, self._store.workers(), self._endpoints, self._overrides),
             rows=self._history.read(),
             events=self._store.events(limit=EVENTS),
-            run=self._latest_run(),
+            run=run,
+            is_driven=run is not None and run.end is None and self._is_driven(),
             excused=frozenset(
                 name for name in self._endpoints if excuse_of_latency(shared.accepted, name)
             ),

@@ -1,10 +1,21 @@
 """One controller at a time, on whatever host."""
 
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 from detection_api.postgres import Pool
 
-LOCK = "SELECT pg_try_advisory_lock(hashtextextended('detection-api rollout run', 0))"
+NAME = "detection-api rollout run"
+LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+IS_HELD = """
+SELECT EXISTS (
+    SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE datname = current_database() AND locktype = 'advisory' AND granted AND objsubid = 1
+        AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0)
+)
+"""
+"""PostgreSQL shows the key of an advisory lock in halves."""
 SESSION_SETTINGS = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "5",
@@ -15,6 +26,14 @@ SESSION_SETTINGS = {
 
 class AnotherControllerError(Exception):
     """Another controller has the lock."""
+
+
+def is_held(connect: Callable[[], AbstractContextManager[Any]]) -> bool:
+    """Whether a controller is at work, on whatever host; takes nothing, and so disturbs none."""
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute(IS_HELD, (NAME,))
+        ((held,),) = cursor.fetchall()
+    return bool(held)
 
 
 class Lock(Protocol):
@@ -40,7 +59,7 @@ class PostgresLock:
     def take(self) -> None:
         """See Lock; raises what PostgreSQL's connections raise as well."""
         with self._pool.connection() as connection, connection.cursor() as cursor:
-            cursor.execute(LOCK)
+            cursor.execute(LOCK, (NAME,))
             ((is_taken,),) = cursor.fetchall()
         if not is_taken:
             raise AnotherControllerError

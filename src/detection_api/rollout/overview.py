@@ -40,7 +40,8 @@ class WorkerStatus:
 class RunStatus:
     """The run that was begun last: what it is to do, and how far it is.
 
-    `is_over` says whether it has ended; one that has not is gone on with by `rollout run`.
+    `is_over` says whether it has ended, `is_driven` whether a controller is at work on it; one that
+    is neither is gone on with by `rollout run`.
     """
 
     run: int
@@ -48,6 +49,7 @@ class RunStatus:
     reason: str
     started_at: datetime | None
     is_over: bool
+    is_driven: bool
     plan: Plan
     endpoints: tuple[Progress, ...]
 
@@ -69,8 +71,13 @@ def overview(
     endpoints: Iterable[str],
     overrides: Overrides,
     run: Run | None = None,
+    *,
+    is_driven: bool = False,
 ) -> Overview:
-    """How `endpoints` and the default stand, the default first."""
+    """How `endpoints` and the default stand, the default first.
+
+    `is_driven` says whether a controller is at work.
+    """
     names = [DEFAULT, *sorted(endpoints)]
     return Overview(
         use_domain=overrides.use_domain,
@@ -84,17 +91,18 @@ def overview(
         ),
         workers=tuple(_worker(states, worker) for worker in workers),
         strays=tuple(sorted(set(states) - set(names))),
-        run=_run(run) if run else None,
+        run=_run(run, is_driven) if run else None,
     )
 
 
-def _run(run: Run) -> RunStatus:
+def _run(run: Run, is_driven: bool) -> RunStatus:
     return RunStatus(
         run=run.id,
         by=run.by,
         reason=run.reason,
         started_at=run.started_at,
         is_over=run.end is not None,
+        is_driven=is_driven and run.end is None,
         plan=run.plan,
         endpoints=tuple(replace(progress, event=None) for progress in run.progress.values()),
     )

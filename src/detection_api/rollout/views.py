@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import click
 from flask.cli import with_appcontext
 
+from detection_api.canary.postgres_store import PostgresStore
 from detection_api.canary.store import DEFAULT, Event, Mismatch
 from detection_api.rollout.changes import KILL_SWITCH
 from detection_api.rollout.commands import (
     JSON,
     canaried,
+    open_pool,
     open_store,
     overrides,
     print_json,
@@ -17,6 +19,7 @@ from detection_api.rollout.commands import (
     refuse_unknown,
     with_default,
 )
+from detection_api.rollout.lock import is_held
 from detection_api.rollout.overview import (
     EndpointStatus,
     Overview,
@@ -40,9 +43,11 @@ def status(as_json: bool) -> None:
     Example:
       detection-api rollout status
     """
-    store = open_store()
+    pool = open_pool()
+    store = PostgresStore(pool.connection)
     states, workers = store.read().states, store.workers()
-    found = overview(states, workers, canaried(), overrides(), latest(store))
+    is_driven = is_held(pool.connection)
+    found = overview(states, workers, canaried(), overrides(), latest(store), is_driven=is_driven)
     if as_json:
         print_json(found)
     else:
@@ -74,6 +79,11 @@ def _print_run(run: RunStatus) -> None:
         for each in run.endpoints
     ]
     print_table(("ENDPOINT", "STAGE", "PHASE"), rows)
+    if not run.is_driven:
+        click.echo(
+            "no controller is at work on it: `detection-api rollout run` goes on with it,"
+            " `rollout abandon` ends it"
+        )
 
 
 def _endpoint_row(endpoint: EndpointStatus) -> Sequence[str]:

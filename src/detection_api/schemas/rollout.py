@@ -93,6 +93,9 @@ class RunStatus(Schema):
     reason = fields.String(required=True)
     started_at = UtcDateTime(required=True, allow_none=True)
     is_over = fields.Boolean(required=True)
+    is_driven = fields.Boolean(
+        required=True, metadata={"description": "Whether a controller is at work on it."}
+    )
     plan = fields.Function(
         lambda run: msgspec.to_builtins(run.plan),
         metadata={"type": "object", "description": "Stages, bake time, and what passes one."},
