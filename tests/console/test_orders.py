@@ -1,5 +1,7 @@
 """What operators can do in the console."""
 
+from dataclasses import replace
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -93,6 +95,22 @@ def test_who_has_seen_an_older_state_is_told_unless_it_is_a_rollback(
     assert found == status
     assert ("Somebody else has just changed this" in page) == (status == 409)
     assert state(store).percent == 10
+
+
+def test_a_question_is_about_what_is_so_now_whatever_was_shown_last(
+    client: FlaskClient, store: Store
+) -> None:
+    client.get("/console/")
+    set_ = RolloutState(endpoint=NAME, percent=20, by="ann")
+    store.write(set_, EventKind.SET, {})
+    page = client.get(f"/console/set/{NAME}").text
+    assert "Now: 20%" in page
+    store.write(replace(state(store), percent=30), EventKind.SET, {})
+    status, page = give(client, "set", NAME, percent="40", epoch="1")
+    assert status == 409
+    assert "Now: 30%" in page
+    assert '<input type="hidden" name="epoch" value="2">' in page
+    assert give(client, "set", NAME, percent="40", epoch="2")[0] == 303
 
 
 def test_the_question_carries_the_state_that_is_seen(client: FlaskClient) -> None:

@@ -72,7 +72,7 @@ def init_app(blueprint: Blueprint) -> None:
 def ask(action: str, name: str) -> ResponseReturnValue:
     """The question before a change: what it does, and why it is done."""
     _known(action, name)
-    return _question(action, name)
+    return _question_of_now(action, name)
 
 
 def give(action: str, name: str) -> ResponseReturnValue:
@@ -85,7 +85,7 @@ def give(action: str, name: str) -> ResponseReturnValue:
     except _UnreadableError as error:
         return _question(action, name, error=str(error)), 422
     except StaleEpochError:
-        return _question(action, name, error="stale"), 409
+        return _question_of_now(action, name, error="stale"), 409
     except ConflictError:
         return _question(action, name, error="held_stays"), 409
     except UNAVAILABLE as error:
@@ -120,6 +120,12 @@ def _known(action: str, name: str) -> Action:
     if not session().may_change:
         raise Forbidden
     return ACTIONS[action]
+
+
+def _question_of_now(action: str, name: str, error: str = "") -> str:
+    """A question about what is so now; what another worker has shown may be newer than ours."""
+    console().forget()
+    return _question(action, name, error)
 
 
 def _question(action: str, name: str, error: str = "") -> str:
