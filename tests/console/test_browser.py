@@ -15,7 +15,7 @@ from detection_api.rollout.changes import own
 from detection_api.services.tokens import Tokens
 from tests.canary.stores import in_postgres
 from tests.console.browser import CHROMIUM, DESKTOP, DRIVER, PHONE, Browser, browsing
-from tests.e2e.instance import Instance, Load
+from tests.e2e.instance import Instance, Load, wait_for
 from tests.factory import build
 
 pytestmark = pytest.mark.skipif(
@@ -35,6 +35,17 @@ class Site:
         self.tokens = tokens
         self.operator = tokens.create("night", Role.OPERATOR, by="test")
         self.viewer = tokens.create("guest", Role.VIEWER, by="test")
+
+    def wait_until_known(self, token: str) -> None:
+        """Return when both workers let a bearer of a new token in, as they do within a second."""
+        shown = {"Authorization": f"Bearer {token}"}
+        got: list[int] = []
+
+        def is_known() -> bool:
+            got.append(self.instance.get("/api/v1/rollout", **shown).status)
+            return len(got) >= 20 and set(got[-20:]) == {200}
+
+        wait_for(is_known, "the new token is known")
 
     def who(self) -> str:
         return self.instance.get(PATH).who
@@ -206,7 +217,9 @@ def test_an_expired_session_asks_for_the_token_again(console: Browser, site: Sit
 
 
 def test_a_revoked_token_ends_the_session_within_two_seconds(browser: Browser, site: Site) -> None:
-    browser.log_in(site.tokens.create("leaver", Role.OPERATOR, by="test"))
+    leaver = site.tokens.create("leaver", Role.OPERATOR, by="test")
+    site.wait_until_known(leaver)
+    browser.log_in(leaver)
     browser.until_text("#endpoints", NAME)
     site.tokens.revoke("leaver", by="test", reason="has left")
     browser.until_text("main", "Operator token")
