@@ -275,7 +275,7 @@ def test_a_fault_in_accounting_does_not_reach_the_client(monkeypatch: pytest.Mon
     def broken(*_: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("detection_api.canary.runtime.count", broken)
+    monkeypatch.setattr("detection_api.canary.runtime.ordinary", broken)
     before = counter("canary_faults_total", operation="account")
     assert Shop({}).get().get_json() == {"name": "old"}
     assert counter("canary_faults_total", operation="account") == before + 1
@@ -289,7 +289,7 @@ def test_not_even_a_fault_in_counting_faults_reaches_the_client(
     def gone(*_: Any) -> None:
         raise FileNotFoundError("metrics")
 
-    monkeypatch.setattr("detection_api.canary.runtime.count", gone)
+    monkeypatch.setattr("detection_api.canary.runtime.ordinary", gone)
     monkeypatch.setattr("detection_api.canary.metrics.FAULTS.labels", gone)
     assert Shop({}).get().get_json() == {"name": "old"}
     assert "canary_fault" in caplog.text

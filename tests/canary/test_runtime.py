@@ -1,5 +1,7 @@
 """A worker takes a broken endpoint out by itself, and nobody else's traffic with it."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +20,7 @@ from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.metrics import FAULTS
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.rules import rules_of
-from detection_api.canary.runtime import Runtime
+from detection_api.canary.runtime import MAX_NOTED, Runtime
 from detection_api.canary.store import EventKind, RolloutState, Status
 from tests.canary.stores import ALL, summed
 
@@ -99,6 +101,66 @@ def test_seven_failures_in_a_row_and_the_endpoint_is_legacys(
     assert event.evidence["first_request_id"] == "r-1"
     assert replay(event.evidence)
     assert store.read().states[ENDPOINT].status is Status.ROLLED_BACK
+
+
+def test_evidence_has_the_good_requests_that_came_before_the_failures(
+    worker: Worker, store: MemoryStore
+) -> None:
+    """They wait to be counted together, but never longer than until something fails."""
+    for _ in range(10):
+        worker.ask()
+    worker.domain = fail
+    worker.ask()
+    worker.domain = lambda **_: {"name": "new"}
+    for _ in range(5):
+        worker.ask()
+    worker.domain = fail
+    for _ in range(8):
+        worker.ask()
+    worker.runtime.sync.step()
+    (event,) = (event for event in store.events() if event.kind is EventKind.ROLLBACK)
+    assert event.evidence["batches"] == [[1, 5], [7, 0]]
+    assert replay(event.evidence)
+
+
+def test_good_requests_are_counted_by_the_next_turn_and_before_there_are_many(
+    worker: Worker, store: MemoryStore
+) -> None:
+    for _ in range(MAX_NOTED + 1):
+        worker.ask()
+    with worker.runtime.sync.ledger as batch:
+        assert batch.tally(ENDPOINT, "domain").good == MAX_NOTED
+    worker.runtime.sync.step()
+    tally = summed(store.ledger(ALL))[ENDPOINT, "domain"]
+    assert (tally.requests, tally.good, sum(tally.latency.values())) == (MAX_NOTED + 1,) * 3
+
+
+FORK = """
+import os
+from tests.canary.test_runtime import ENDPOINT, Clock, Worker
+from detection_api.canary.memory_store import MemoryStore
+
+worker = Worker(MemoryStore(), Clock())
+worker.ask()
+child = os.fork()
+if child == 0:
+    worker.runtime.sync.step()
+    os._exit(len(worker.runtime.sync.ledger.totals))
+_, status = os.waitpid(child, 0)
+worker.runtime.sync.step()
+print(os.waitstatus_to_exitcode(status), worker.runtime.sync.ledger.totals[ENDPOINT, "legacy"].good)
+"""
+
+
+def test_a_forked_worker_does_not_count_what_its_parent_has_served() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.endswith("\n0 1\n")
 
 
 def test_a_resumed_endpoint_is_judged_anew(worker: Worker, store: MemoryStore) -> None:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from detection_api.canary.decision import Arm, Reason
 from detection_api.canary.engine import NOBODY, Ask, Served
 from detection_api.canary.histogram import observe
@@ -55,6 +57,51 @@ class FailedClients:
     def _forget(self, now: float) -> None:
         recent = {c: at for c, at in list(self._counted_at.items()) if now - at < ONE_FAILURE_PER}
         self._counted_at = recent if len(recent) < MAX_CLIENTS else {}
+
+
+class Ordinary(msgspec.Struct, frozen=True, gc=False):
+    """A request that its arm answered quickly and well: all that is counted of it."""
+
+    endpoint: str
+    arm: Arm
+    reason: Reason
+    seconds: float
+    share: float
+    hundreds: int
+    request_id: str
+
+
+def ordinary(endpoint: str, ask: Ask, served: Served, status: int) -> Ordinary | None:
+    """What there is to count of a request that is ordinary; None for one that is not."""
+    seen, decision = served.observations[0], served.decision
+    is_plain = (
+        served.reason is decision.reason
+        and status < _CLIENT_ERROR
+        and seen.seconds <= SLOW
+        and decision.reason not in _UNJUDGED
+        and cause_of(seen) is None
+    )
+    if not is_plain:
+        return None
+    return Ordinary(
+        endpoint,
+        decision.arm,
+        decision.reason,
+        seen.seconds,
+        decision.share,
+        status // 100,
+        ask.request_id,
+    )
+
+
+def count_ordinary(batch: Batch, request: Ordinary) -> None:
+    """Add an ordinary request, which the guard judges to be good."""
+    tally = batch.tally(request.endpoint, request.arm)
+    tally.requests += 1
+    tally.good += 1
+    reply = (request.endpoint, request.arm, request.reason, request.hundreds)
+    batch.replies[reply] = batch.replies.get(reply, 0) + 1
+    observe(tally.latency, request.seconds)
 
 
 def count(batch: Batch, endpoint: str, served: Served, status: int) -> Tally:

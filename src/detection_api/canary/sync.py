@@ -70,8 +70,8 @@ def call(method: "weakref.WeakMethod[Callable[[], None]]") -> None:
 class Sync:
     """What one worker knows of the fleet; `state` is for its requests, `step` for its thread.
 
-    `vitals` are what the application measures of itself; `on_counts` is given every batch once,
-    `after_step` is called after every step, whether or not the store answered, `on_resume` with
+    `vitals` are what the application measures of itself; `before_step` is called before the counts
+    of a step are taken, `after_step` with them, whether or not the store answered, `on_resume` with
     each endpoint whose rollback was taken back, and `on_fault` with the name of an operation that
     failed. `clock` is monotonic, in seconds.
     """
@@ -82,16 +82,15 @@ class Sync:
         *,
         stale_after: float,
         vitals: Callable[[], Mapping[str, float]] = dict,
-        on_counts: Callable[[Batch], None] = lambda _: None,
-        after_step: Callable[[], None] = lambda: None,
+        before_step: Callable[[], None] = lambda: None,
+        after_step: Callable[[Batch], None] = lambda _: None,
         on_resume: Callable[[str], None] = lambda _: None,
         on_fault: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self.leader: Leader | None = None
-        self._on_counts = on_counts
-        self._after_step = after_step
+        self._before_step, self._after_step = before_step, after_step
         self._on_resume = on_resume
         self._stale_after = stale_after
         self._vitals = vitals
@@ -162,12 +161,12 @@ class Sync:
 
     def step(self) -> None:
         """Everything once: learn, tell of rollbacks and counts, lead where this worker leads."""
+        self._attempt("before_step", self._before_step)
         counted = self.ledger.close()
-        self._attempt("show_counts", lambda: self._on_counts(counted))
         if self.poll():
             self._attempt("flush", self._flush)
             self._attempt("lead", self._lead)
-        self._attempt("after_step", self._after_step)
+        self._attempt("after_step", lambda: self._after_step(counted))
 
     def poll(self) -> bool:
         """Learn of changes and tell of rollbacks; whether the store could be read."""
