@@ -78,11 +78,9 @@ def serving(
 
 
 def controller(factory: Factory, *arguments: str) -> subprocess.Popen[bytes]:
+    """A controller, which tells a test that fails what it waited for."""
     return subprocess.Popen(
-        [COMMAND, "rollout", "run", *arguments],
-        env={**factory.environ, "ENV_FILE": "none"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [COMMAND, "rollout", "run", *arguments], env={**factory.environ, "ENV_FILE": "none"}
     )
 
 
