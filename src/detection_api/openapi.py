@@ -112,7 +112,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
         def decorate(view: View) -> View:
             wrapped: View = by_webargs(view)
-            if not hasattr(view, "canary"):
+            if not hasattr(view, "canary") or location not in {"path", "query"}:
                 return wrapped
 
             @wraps(wrapped)
@@ -136,7 +136,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             wrapped: View = by_smorest(view)
             if not hasattr(view, "canary"):
                 return wrapped
-            view.__dict__.update(wrapped.__dict__)
+            view._apidoc = wrapped._apidoc  # type: ignore[attr-defined]
             return view
 
         return decorate

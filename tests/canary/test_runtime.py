@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from detection_api.canary.contract import Contract
 from detection_api.canary.decision import Arm
 from detection_api.canary.engine import Ask, Route, Served
-from detection_api.canary.guard import replay
+from detection_api.canary.guard import Alarm, Guard, replay
 from detection_api.canary.ledger import Tally
 from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.metrics import FAULTS
@@ -133,6 +133,35 @@ def test_good_requests_are_counted_by_the_next_turn_and_before_there_are_many(
     worker.runtime.sync.step()
     tally = summed(store.ledger(ALL))[ENDPOINT, "domain"]
     assert (tally.requests, tally.good, sum(tally.latency.values())) == (MAX_NOTED + 1,) * 3
+
+
+def test_a_failure_is_judged_after_what_another_thread_is_counting(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ordinary requests that one thread has taken are not passed by a failure in another."""
+    judged: list[bool] = []
+    judges, may_go_on = threading.Event(), threading.Event()
+
+    def note(_: Guard, bad: bool, *__: Any) -> tuple[Alarm, ...]:
+        if not bad:
+            judges.set()
+            assert may_go_on.wait(30)
+        judged.append(bad)
+        return ()
+
+    monkeypatch.setattr(Guard, "domain", note)
+    worker.ask()
+    counting = threading.Thread(target=worker.runtime.sync.step)
+    counting.start()
+    assert judges.wait(30)
+    worker.domain = fail
+    failing = threading.Thread(target=worker.ask)
+    failing.start()
+    failing.join(0.2)  # it would pass now, if it could
+    may_go_on.set()
+    counting.join()
+    failing.join()
+    assert judged == [False, True]
 
 
 FORK = """

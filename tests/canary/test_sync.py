@@ -322,7 +322,7 @@ def test_every_count_is_shown_once_whether_or_not_the_store_is_there(
     sync = worker(
         store,
         clock,
-        after_step=lambda batch: shown.append(batch.tally(ENDPOINT, "domain").requests),
+        close=lambda ledger: shown.append(ledger.close().tally(ENDPOINT, "domain").requests),
     )
     for requests_made, away in ((1, False), (2, True), (3, True), (4, False)):
         store.away = away

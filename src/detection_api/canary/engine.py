@@ -17,7 +17,8 @@ from detection_api.canary.writes import RolledBackError
 
 Implementation = Callable[..., Any]
 Headers = Callable[[Any], Mapping[str, str]]
-"""Headers for a response, of the value that its body has."""
+"""Headers for a response, of the value that its body has: none of those that the canary makes
+(type, length, tag, caching, who answered), and URIs where there are any."""
 NOBODY = "none"
 """The arm's place in words where no arm answered."""
 

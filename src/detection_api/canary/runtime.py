@@ -2,11 +2,12 @@
 
 import math
 import os
+import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +28,7 @@ from detection_api.canary.engine import Ask, Engine, Route, Served
 from detection_api.canary.examination import Examiner
 from detection_api.canary.guard import Alarm, Guard, Verdict
 from detection_api.canary.leader import FleetGuard, reason_of
-from detection_api.canary.ledger import Batch
+from detection_api.canary.ledger import Ledger
 from detection_api.canary.observation import DeadlinePool
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.shadow import Job, Shadow
@@ -69,11 +70,12 @@ class Runtime:
         self._failed_clients = FailedClients(clock)
         self._guards: dict[str, Guard] = {}
         self._noted: deque[Ordinary] = deque()
+        self._settling = threading.RLock()
         self.sync = Sync(
             store,
             stale_after=math.inf if is_alone else overrides.stale_after,
             vitals=vitals,
-            before_step=self._settle,
+            close=self._close,
             after_step=self._show,
             on_resume=self._forget_evidence,
             on_fault=metrics.count_fault,
@@ -122,6 +124,7 @@ class Runtime:
         self.shadow.begin()
         self._guards = {}
         self._noted = deque()
+        self._settling = threading.RLock()
         self._fleet.abdicate()
 
     def start(self, within: float = 0) -> None:
@@ -159,19 +162,20 @@ class Runtime:
             self._account(endpoint, ask, served, status)
 
     def _settle(self) -> None:
-        """Count the ordinary requests that were noted, and have the guard judge them."""
-        taken: list[Ordinary] = []
-        with suppress(IndexError):  # another thread may take some of them meanwhile
-            while True:
-                taken.append(self._noted.popleft())
-        with self.sync.ledger as batch:
+        """Count the ordinary requests that were noted, and have the guard judge them.
+
+        Whoever comes meanwhile waits until that is done: what came first is judged first.
+        """
+        with self._settling:
+            taken = [self._noted.popleft() for _ in range(len(self._noted))]
+            if taken:
+                with self.sync.ledger as batch:
+                    for request in taken:
+                        count_ordinary(batch, request)
             for request in taken:
-                count_ordinary(batch, request)
-        for request in taken:
-            feed = self._feed(request.endpoint, request.arm)
-            self._act(
-                request.endpoint, feed(False, request.seconds, request.share, request.request_id)
-            )
+                feed = self._feed(request.endpoint, request.arm)
+                alarms = feed(False, request.seconds, request.share, request.request_id)
+                self._act(request.endpoint, alarms)
 
     def _account(self, endpoint: str, ask: Ask, served: Served, status: int) -> None:
         verdict = judged(served)
@@ -197,7 +201,10 @@ class Runtime:
             if alarm.signal.verdict is Verdict.ROLLBACK:
                 self._roll_back(endpoint, alarm, self.sync.worker)
             else:
-                log.warning("guard_alarm", endpoint=endpoint, reason=reason_of(alarm))
+                last = alarm.evidence["last_request_id"]
+                log.warning(
+                    "guard_alarm", endpoint=endpoint, reason=reason_of(alarm), request_id=last
+                )
 
     def _share(self, state: RolloutState) -> float:
         """The share (0..1) of an endpoint's requests that the domain gets."""
@@ -210,9 +217,10 @@ class Runtime:
 
     def _forget_evidence(self, endpoint: str) -> None:
         """What was gathered against an endpoint does not count once it is resumed, told or not."""
-        self._settle()
-        self._guards.pop(endpoint, None)
-        self.sync.ledger.forget_judged(endpoint)
+        with self._settling:
+            self._settle()
+            self._guards.pop(endpoint, None)
+            self.sync.ledger.forget_judged(endpoint)
 
     def is_compared(self, endpoint: str, ask: Ask, route: Route, served: Served) -> bool:
         """Whether this answer is in the sample of shadow comparisons.
@@ -244,9 +252,13 @@ class Runtime:
         with self.sync.ledger as batch:
             batch.tally(job.endpoint, job.answered.arm).dropped += 1
 
-    def _show(self, counted: Batch) -> None:
-        """Add to the counters what was counted, and set the gauges to what this worker applies."""
-        metrics.show_counts(counted)
+    def _close(self, ledger: Ledger) -> None:
+        """Have everything that was served counted, here and by Prometheus."""
+        self._settle()
+        metrics.show_counts(ledger.close())
+
+    def _show(self) -> None:
+        """Set the gauges to what this worker applies now."""
         metrics.STORE_AGE.set(self.sync.age)
         for endpoint in self.endpoints:
             state = self.sync.state(endpoint)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from detection_api.canary.ledger import Batch, Ledger
+from detection_api.canary.ledger import Ledger
 from detection_api.canary.store import (
     DEFAULT,
     AcceptedDifference,
@@ -70,10 +70,10 @@ def call(method: "weakref.WeakMethod[Callable[[], None]]") -> None:
 class Sync:
     """What one worker knows of the fleet; `state` is for its requests, `step` for its thread.
 
-    `vitals` are what the application measures of itself; `before_step` is called before the counts
-    of a step are taken, `after_step` with them, whether or not the store answered, `on_resume` with
-    each endpoint whose rollback was taken back, and `on_fault` with the name of an operation that
-    failed. `clock` is monotonic, in seconds.
+    `vitals` are what the application measures of itself; `close` closes the ledger's batch at the
+    beginning of each step, `after_step` is called after it, whether or not the store answered,
+    `on_resume` with each endpoint whose rollback was taken back, and `on_fault` with the name of an
+    operation that failed. `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -82,15 +82,16 @@ class Sync:
         *,
         stale_after: float,
         vitals: Callable[[], Mapping[str, float]] = dict,
-        before_step: Callable[[], None] = lambda: None,
-        after_step: Callable[[Batch], None] = lambda _: None,
+        close: Callable[[Ledger], object] = Ledger.close,
+        after_step: Callable[[], None] = lambda: None,
         on_resume: Callable[[str], None] = lambda _: None,
         on_fault: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self.leader: Leader | None = None
-        self._before_step, self._after_step = before_step, after_step
+        self._close = close
+        self._after_step = after_step
         self._on_resume = on_resume
         self._stale_after = stale_after
         self._vitals = vitals
@@ -161,12 +162,11 @@ class Sync:
 
     def step(self) -> None:
         """Everything once: learn, tell of rollbacks and counts, lead where this worker leads."""
-        self._attempt("before_step", self._before_step)
-        counted = self.ledger.close()
+        self._attempt("close_batch", lambda: self._close(self.ledger))
         if self.poll():
             self._attempt("flush", self._flush)
             self._attempt("lead", self._lead)
-        self._attempt("after_step", lambda: self._after_step(counted))
+        self._attempt("after_step", self._after_step)
 
     def poll(self) -> bool:
         """Learn of changes and tell of rollbacks; whether the store could be read."""
@@ -241,7 +241,7 @@ class Sync:
         else:
             self.leader.abdicate()
 
-    def _attempt(self, operation: str, work: Callable[[], None]) -> bool:
+    def _attempt(self, operation: str, work: Callable[[], object]) -> bool:
         """Do `work`; its failure is counted, and logged once until it succeeds again."""
         try:
             work()
