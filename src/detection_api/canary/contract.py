@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from marshmallow import Schema, ValidationError
 
+from detection_api.canary.typed import learned
 from detection_api.canary.wire_types import UnderivableError, derive
 
 
@@ -46,7 +47,7 @@ class Contract:
     def __init__(self, schema: Schema | type[Schema]) -> None:
         self.schema = schema() if isinstance(schema, type) else schema
         try:
-            self._wire_type = derive(self.schema)
+            self._wire_type = learned(derive(self.schema))
         except UnderivableError:
             self._convert = self._encode_by_marshmallow
             self._wire: Callable[[Any], Any] = self.schema.dump

@@ -6,8 +6,6 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar, cast
 
-import msgspec
-
 from detection_api.canary import jsonb
 from detection_api.canary import postgres_statements as sql
 from detection_api.canary.ledger import BUCKET, Batch, Key, Tally
@@ -26,6 +24,7 @@ from detection_api.canary.store import (
     Usage,
     Worker,
 )
+from detection_api.canary.typed import convert
 
 SESSION_SETTINGS: Mapping[str, str] = {
     "idle_session_timeout": "2500",
@@ -66,10 +65,10 @@ class PostgresStore:
     def read(self) -> Shared:
         """See Store."""
         rows = self._rows(sql.READ)
-        states = [_record(RolloutState, state) for state, _ in rows if state]
+        states = [convert(state, RolloutState) for state, _ in rows if state]
         return Shared(
             states={state.endpoint: state for state in states},
-            accepted=tuple(_record(AcceptedDifference, row) for _, row in rows if row),
+            accepted=tuple(convert(row, AcceptedDifference) for _, row in rows if row),
         )
 
     def write(
@@ -90,7 +89,7 @@ class PostgresStore:
         )
         if not stored:
             raise StaleEpochError(state.endpoint)
-        return _record(RolloutState, stored[0][0])
+        return convert(stored[0][0], RolloutState)
 
     def append(self, event: Event) -> Event:
         """See Store."""
@@ -237,12 +236,7 @@ class PostgresStore:
     def _records(
         self, record: type[_Record], statement: str, /, **parameters: Any
     ) -> list[_Record]:
-        return [_record(record, row) for (row,) in self._rows(statement, **parameters)]
-
-
-def _record(record: type[_Record], row: Mapping[str, Any]) -> _Record:
-    """The record that a row, as JSON, is."""
-    return msgspec.convert(row, record)
+        return [convert(row, record) for (row,) in self._rows(statement, **parameters)]
 
 
 def _from(since: datetime | timedelta) -> dict[str, Any]:
@@ -252,7 +246,7 @@ def _from(since: datetime | timedelta) -> dict[str, Any]:
 
 
 def _tally(row: Mapping[str, Any]) -> Tally:
-    return msgspec.convert(row, Tally, str_keys=True)
+    return convert(row, Tally, str_keys=True)
 
 
 def _tallies(tallies: Mapping[Key, Tally]) -> Iterable[dict[str, Any]]:

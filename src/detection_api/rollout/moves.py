@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from detection_api.canary.store import EventKind, RolloutState, Status, effective
+from detection_api.canary.typed import convert
 from detection_api.rollout import gates
 from detection_api.rollout.changes import own
 from detection_api.rollout.evidence import Evidence, Snapshot, Window
@@ -92,7 +91,7 @@ def window_of(progress: Progress) -> Window:
         percent_before=event.evidence["percent_before"],
         since=event.at,
         epoch=event.epoch,
-        before=msgspec.convert(event.evidence["before"], Snapshot),
+        before=convert(event.evidence["before"], Snapshot),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 import msgspec
 
 from detection_api.canary.store import DEFAULT, Event, EventKind, Store
+from detection_api.canary.typed import convert
 
 
 class OnFailure(Enum):
@@ -141,7 +142,7 @@ class Run:
     @classmethod
     def begun(cls, start: Event) -> Self:
         """A run that has just begun."""
-        plan = msgspec.convert(start.evidence, Plan)
+        plan = convert(start.evidence, Plan)
         return cls(
             id=start.id,
             by=start.by,

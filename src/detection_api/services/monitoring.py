@@ -52,6 +52,9 @@ class _Line(msgspec.Struct):
     camera_id: _Name
 
 
+_line = msgspec.json.Decoder(_Line).decode
+
+
 def health(settings: Settings, now: datetime) -> dict[str, Any]:
     """The state of every check, and `failing` over all when one fails; see `schemas.Health`."""
     checks = {
@@ -118,7 +121,7 @@ def _lag(path: Path, checkpoint: Mapping[str, Any] | None, now: datetime) -> flo
             stream.seek(checkpoint["offset"])
         for line in _lines(stream):
             try:
-                return max(0.0, now.timestamp() - msgspec.json.decode(line, type=_Line).ts)
+                return max(0.0, now.timestamp() - _line(line).ts)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
     return 0.0

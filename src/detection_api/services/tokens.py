@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from detection_api import secret
 from detection_api.canary.postgres_store import Connection
+from detection_api.canary.typed import convert
 from detection_api.errors import ConflictError, NotFoundError
 from detection_api.models.tokens import Role
 from detection_api.postgres import UNAVAILABLE
@@ -110,7 +109,7 @@ class Tokens:
 
     def all(self) -> list[Token]:
         """Every token there was, oldest first."""
-        return [msgspec.convert(row, Token) for (row,) in self._rows(ALL)]
+        return [convert(row, Token) for (row,) in self._rows(ALL)]
 
     def in_use(self) -> list[tuple[bytes, Operator]]:
         """The digest of every token that is not revoked, and whose it is."""

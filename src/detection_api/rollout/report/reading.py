@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from detection_api.canary.decision import Arm
 from detection_api.canary.ledger import BUCKET_SECONDS, Tally
 from detection_api.canary.store import Event, EventKind, LedgerRow, Store
+from detection_api.canary.typed import convert
 from detection_api.rollout.evidence import ArmEvidence
 from detection_api.rollout.measure import arm_evidence
 from detection_api.rollout.report.record import (
@@ -160,7 +159,7 @@ def _added(stages: Iterable[ArmEvidence]) -> ArmEvidence:
     """The counts of several; percentiles cannot be added."""
     total = Tally()
     for stage in stages:
-        total.add(msgspec.convert(stage.counts, Tally))
+        total.add(convert(stage.counts, Tally))
     return arm_evidence(total)
 
 

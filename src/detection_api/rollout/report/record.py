@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-import msgspec
-
 from detection_api.canary.decision import Arm
 from detection_api.canary.ledger import BUCKET_SECONDS, Tally
 from detection_api.canary.store import Event, EventKind
+from detection_api.canary.typed import convert
 from detection_api.rollout.evidence import ArmEvidence, Evidence
 from detection_api.rollout.gate import Gate
 from detection_api.rollout.run import Run
@@ -74,13 +73,13 @@ class Stay:
     def evidence(self) -> Evidence | None:
         """What was measured when it was decided, where anything was."""
         found = self.decided.evidence.get("evidence") if self.decided else None
-        return msgspec.convert(found, Evidence) if found else None
+        return convert(found, Evidence) if found else None
 
     @property
     def gates(self) -> tuple[Gate, ...]:
         """What the gates said then."""
         found = self.decided.evidence.get("gates", ()) if self.decided else ()
-        return msgspec.convert(found, tuple[Gate, ...])
+        return convert(found, tuple[Gate, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
