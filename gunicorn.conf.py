@@ -8,18 +8,23 @@ they then keep the settings of the start.
 
 import os
 import shutil
+import socket
+import struct
 import tempfile
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 OWNER = "DETECTION_API_METRICS_OWNER"
 
 ACCEPT_PAUSE = 1e-4
 """Seconds; a worker that waits for connections needs less to take the next one."""
+CLIENT_PATIENCE = struct.pack("ll", 2, 0)
+"""Seconds and microseconds that a worker without other threads waits for the rest of a request."""
 
 
 class FairWorker(ThreadWorker):
@@ -35,6 +40,26 @@ class FairWorker(ThreadWorker):
         time.sleep(ACCEPT_PAUSE)
 
 
+class LoneWorker(FairWorker):
+    """Answers one request after the other in the thread that waits for them (THREADS=1).
+
+    Handing each request to another thread and back costs more than parsing it.
+    """
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Answer what a connection asks; a new one is waited for together with the others."""
+        if conn.initialized or conn.data_ready:
+            result = self.handle(conn)
+            while result and conn.parser.unreader.buf.getvalue():  # it has asked on meanwhile
+                result = self.handle(conn)
+        else:
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, CLIENT_PATIENCE)
+            result = _DEFER
+        answered: Future[Any] = Future()
+        answered.set_result(result)
+        self.finish_request(conn, answered)
+
+
 if os.environ.get(OWNER) != str(os.getpid()):
     # Workers count into files of a folder that they share, and no earlier master used. Its name
     # must be known before prometheus-client is imported; a HUP reads this file again.
@@ -43,8 +68,8 @@ if os.environ.get(OWNER) != str(os.getpid()):
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = FairWorker  # with threads: a worker waits for PostgreSQL most of the time
 threads = int(os.environ.get("THREADS", "4"))
+worker_class = FairWorker if threads > 1 else LoneWorker
 graceful_timeout = 30
 keepalive = 5  # seconds that a connection waits for its client's next request
 accesslog = None  # the application logs each request itself, with its arm and reason

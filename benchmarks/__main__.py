@@ -13,6 +13,7 @@ from benchmarks import (
     load,
     memory,
     micro,
+    overhead,
     report,
     results,
 )
@@ -25,6 +26,7 @@ from benchmarks.stage import Stage, stage
 from detection_api import logs
 
 SERVED: dict[str, Callable[[Stage, Options], Iterator[Result]]] = {
+    overhead.PART: overhead.run,
     "growth": growth.run,
     "deep-pages": deep_pages.run,
     "ingestion": ingestion.run,

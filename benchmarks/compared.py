@@ -14,9 +14,7 @@ from benchmarks.stage import Stage
 from benchmarks.subjects import SUBJECTS
 
 PARTS = ("limit", *dict.fromkeys(subject.part for subject in SUBJECTS))
-CANARYS = {"canary-shadow-10", "undecorated"}
-"""What the canary itself costs is measured by."""
-OF_A_SERVER = {*CANARYS, "domain"}
+OF_A_SERVER = {"domain", "bare-flask"}
 """Compared with the canary under the same server only."""
 PGBENCH = ("limit", "pgbench")
 Name = tuple[str, str]
@@ -26,7 +24,6 @@ Name = tuple[str, str]
 def run(stage: Stage, parts: set[str], options: Options) -> Iterator[Result]:
     """Measure `parts` and the canary; print as it goes."""
     world = stage.world(options.world)
-    parts = parts | (CANARYS if "canary" in parts else set())
     subjects = [s for s in SUBJECTS if s.part == "canary" or s.part in parts]
     with ExitStack() as stack:
         servers = [stack.enter_context(stage.serving(subject, world)) for subject in subjects]

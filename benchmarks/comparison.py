@@ -40,9 +40,11 @@ def take_turns(
     """Warm everything up, then ask everything in turns; what each turn measured."""
     lengths = {name: _warm_up(one, endpoint, seconds) for name, one in asked.items()}
     loads: dict[Name, list[Load]] = {name: [] for name in asked}
+    order = [*asked.items()]
     for _ in range(turns):
-        for name, one in asked.items():
+        for name, one in order:
             loads[name].append(one.ask(endpoint, lengths[name]))
+        order.reverse()  # what a turn leaves to the next one is each other's in turns
     return loads
 
 

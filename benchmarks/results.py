@@ -52,10 +52,15 @@ class Result:
         )
 
 
-def ratio(ours: Sequence[Load], others: Sequence[Load], figure: str) -> float:
-    """The median over the turns of our `figure`, such as `p99_ms`, divided by theirs."""
+def shares(ours: Sequence[Load], others: Sequence[Load], figure: str) -> list[float]:
+    """For each turn our `figure`, such as `p99_ms`, divided by theirs."""
     pairs = zip(ours, others, strict=True)
-    return float(statistics.median(getattr(a, figure) / getattr(b, figure) for a, b in pairs))
+    return [getattr(mine, figure) / getattr(theirs, figure) for mine, theirs in pairs]
+
+
+def ratio(ours: Sequence[Load], others: Sequence[Load], figure: str) -> float:
+    """The median of the `shares`."""
+    return statistics.median(shares(ours, others, figure))
 
 
 def ratios(title: str, columns: Sequence[str], table: Mapping[str, Sequence[float]]) -> str:

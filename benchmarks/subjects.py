@@ -1,7 +1,7 @@
 """What is measured: parts, the servers that they run under, and what each is asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks import servers
 from benchmarks.servers import Command
@@ -36,15 +36,14 @@ class Subject:
 def _ours(server: str, command: Command) -> list[Subject]:
     return [
         Subject("canary", server, command),
-        Subject(
-            "canary-shadow-10", server, command, environ={**ALL_DOMAIN, "SHADOW_PERCENT": "10"}
-        ),
         Subject("domain", server, command, environ=ALL_LEGACY, query="?force_domain=true"),
-        Subject("undecorated", server, command, "benchmarks.undecorated:app"),
+        Subject("bare-flask", server, command, "benchmarks.bare:app"),
     ]
 
 
 CANARY = Subject("canary", "gunicorn", servers.gunicorn)
+SHADOWED = replace(CANARY, part="canary-shadow-10", environ={**ALL_DOMAIN, "SHADOW_PERCENT": "10"})
+UNDECORATED = replace(CANARY, part="undecorated", app="benchmarks.undecorated:app")
 SUBJECTS = (
     *_ours("gunicorn", servers.gunicorn),
     *_ours("granian", servers.granian),
@@ -54,4 +53,4 @@ SUBJECTS = (
         "peer-fastapi-tuned", "gunicorn+uvicorn", servers.uvicorn, "benchmarks.peers.tuned:app"
     ),
 )
-"""`canary` is what everything else is compared with."""
+"""`canary` is what everything else is compared with, all at once; see `overhead` for the rest."""

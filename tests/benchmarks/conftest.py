@@ -5,13 +5,14 @@ from contextlib import ExitStack
 
 import pytest
 from benchmarks.stage import Server, Stage
-from benchmarks.subjects import SUBJECTS
+from benchmarks.subjects import SUBJECTS, UNDECORATED
 from benchmarks.world import World
 from psycopg2 import extensions
 
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
 
 ROWS = 7000
+PARTS = ("canary", "undecorated", "bare-flask", "peer-fastapi", "peer-fastapi-tuned")
 
 
 @pytest.fixture(scope="package")
@@ -33,11 +34,10 @@ def small_world(stage: Stage) -> Iterator[World]:
 
 @pytest.fixture(scope="package")
 def servers(stage: Stage, small_world: World) -> Iterator[dict[str, Server]]:
-    """The domain with the canary and without, and both peers, by their parts."""
+    """Whatever is compared under gunicorn, by its part."""
     with ExitStack() as stack:
         yield {
             subject.part: stack.enter_context(stage.serving(subject, small_world))
-            for subject in SUBJECTS
-            if subject.part in ("canary", "undecorated", "peer-fastapi", "peer-fastapi-tuned")
-            and subject.server.startswith("gunicorn")
+            for subject in (*SUBJECTS, UNDECORATED)
+            if subject.part in PARTS and subject.server.startswith("gunicorn")
         }

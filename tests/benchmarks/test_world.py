@@ -39,8 +39,7 @@ def test_every_answer_that_is_measured_is_full(servers: dict[str, Server]) -> No
     assert all(day["total_events"] for day in ours.bodies("statistics.daily")[0])
 
 
-def test_the_undecorated_routes_answer_the_same_without_a_canary(
-    servers: dict[str, Server],
-) -> None:
+@pytest.mark.parametrize("part", ["undecorated", "bare-flask"])
+def test_what_has_no_canary_answers_the_same(servers: dict[str, Server], part: str) -> None:
     for endpoint in servers["canary"].paths:
-        assert servers["undecorated"].bodies(endpoint) == servers["canary"].bodies(endpoint)
+        assert servers[part].bodies(endpoint) == servers["canary"].bodies(endpoint)

@@ -1,0 +1,61 @@
+"""The floor under this architecture: Flask, the services and their encoder, and nothing else.
+
+`gunicorn benchmarks.bare:app` answers the seven endpoints with their default parameters. No
+parameter is looked at; there is no canary, no request id, no tag, no log and no metric.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Response
+
+from benchmarks.undecorated import View
+from benchmarks.undecorated import app as _connected  # whose making gives the services their pool
+from detection_api.canary.contract import Contract
+from detection_api.schemas.cameras import CameraList, CamerasQuery, CameraStats
+from detection_api.schemas.records import PageQuery, RecordPage, Violation
+from detection_api.schemas.statistics import (
+    DailyCount,
+    DailyQuery,
+    EventPage,
+    EventsQuery,
+    HistoryItem,
+    HistoryQuery,
+)
+from detection_api.services import cameras, records, statistics
+
+app = Flask(__name__)
+app.extensions, app.config = _connected.extensions, _connected.config
+
+
+def _serve(path: str, service: View, contract: Contract, **parameters: Any) -> None:
+    def view(**named: Any) -> Response:
+        body = contract.encode(service(**named, **parameters))
+        return Response(body, mimetype="application/json")
+
+    app.add_url_rule(f"/api/v1/{path}", path, view)
+
+
+_serve(
+    "records/detection-records/<camera_id>",
+    records.detection_records,
+    Contract(RecordPage),
+    **PageQuery().load({}),
+)
+_serve("records/violations/<int:violation_id>", records.violation, Contract(Violation))
+_serve(
+    "statistics/daily", statistics.daily, Contract(DailyCount(many=True)), **DailyQuery().load({})
+)
+_serve("statistics/events", statistics.events, Contract(EventPage), **EventsQuery().load({}))
+_serve(
+    "statistics/history",
+    statistics.history,
+    Contract(HistoryItem(many=True)),
+    **HistoryQuery().load({}),
+)
+_serve("cameras", cameras.cameras, Contract(CameraList), **CamerasQuery().load({}))
+_serve(
+    "cameras/<camera_id>/stats",
+    lambda camera_id: cameras.camera_stats(camera_id=camera_id, now=datetime.now(UTC)),
+    Contract(CameraStats),
+)

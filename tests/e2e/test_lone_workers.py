@@ -1,0 +1,75 @@
+"""Workers of one thread (THREADS=1) keep what those of several promise."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.instance import PATHS, Instance, Load, whose
+from tests.factory import World
+
+REQUEST = b"GET /api/v1/cameras HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LAST_REQUEST = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+PIPELINED = 1000
+"""More than the frames that Python allows, were each answered within the one before."""
+
+
+@pytest.fixture
+def instance(world: World, tmp_path: Path) -> Iterator[Instance]:
+    environ = {**world.environ, "ROLLOUT_PERCENT": "100", "THREADS": "1", "WEB_CONCURRENCY": "2"}
+    with Instance(tmp_path, environ) as started:
+        yield started
+
+
+@contextmanager
+def connected(instance: Instance, count: int) -> Iterator[list[socket.socket]]:
+    """So many connections; nothing is said over them yet."""
+    with ExitStack() as stack:
+        address = ("127.0.0.1", instance.port)
+        yield [
+            stack.enter_context(socket.create_connection(address, timeout=30)) for _ in range(count)
+        ]
+
+
+def test_clients_that_say_nothing_or_half_a_request_keep_nobody_from_an_answer(
+    instance: Instance,
+) -> None:
+    with connected(instance, 20), connected(instance, 2) as halves:
+        for half in halves:
+            half.sendall(REQUEST[:10])
+        assert {instance.get(path).status for path in PATHS} == {200}
+        assert [half.recv(1) for half in halves] == [b"", b""]
+
+
+def test_requests_that_come_at_once_over_a_connection_are_all_answered(instance: Instance) -> None:
+    with connected(instance, 1) as (connection,):
+        connection.sendall(REQUEST * (PIPELINED - 1) + LAST_REQUEST)
+        received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert received.count(b"HTTP/1.1 200 OK") == PIPELINED
+
+
+def test_a_hup_loses_no_request(instance: Instance) -> None:
+    before = instance.workers
+    with Load(instance) as load:
+        load.more(70)
+        instance.env_file.write_text("USE_DOMAIN_SERVICE=false\n")
+        instance.reload()
+        instance.wait_until_renewed(before)
+        rolled_back = load.more(140)
+    assert load.lost == []
+    assert {reply.status for reply in load.replies} == {200}
+    assert set(whose(rolled_back[8:])) == {"legacy; reason=kill_switch"}
+
+
+def test_an_error_in_a_request_ends_neither_the_worker_nor_its_other_connections(
+    instance: Instance,
+) -> None:
+    workers = instance.workers
+    with connected(instance, 8) as connections:
+        for connection in connections:
+            connection.sendall(b"no HTTP at all\r\n\r\n")
+        assert {connection.recv(12) for connection in connections} == {b"HTTP/1.1 400"}
+    assert {instance.get(path).status for path in PATHS} == {200}
+    assert instance.workers == workers
