@@ -15,7 +15,7 @@ from benchmarks.stage import Stage
 from benchmarks.subjects import CANARY, SHADOWED, UNDECORATED, Subject
 
 PART = UNDECORATED.part
-TURNS = 5
+TURNS = 3
 """For each that is asked for; they last a second each."""
 SECONDS = 1
 

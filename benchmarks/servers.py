@@ -1,5 +1,6 @@
 """PostgreSQL, Valkey and the servers under test, started as an operator starts them."""
 
+import math
 import os
 import socket
 import subprocess
@@ -11,12 +12,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 import psycopg2
 
 from detection_api.embedded import EmbeddedPostgres
 
 WORKERS = 2
 BOOT_SECONDS = 30
+IDLE_SECONDS = 0.2
+IDLE_USE = 0.02
+"""Seconds of processor time in IDLE_SECONDS."""
 ROOT = Path(__file__).parents[1]
 PYTHON = (sys.executable, "-m")
 POSTGRES_SETTINGS = {
@@ -32,7 +37,7 @@ Command = Callable[[str, int], Sequence[str]]
 
 
 def gunicorn(app: str, _port: int) -> Sequence[str]:
-    """Gunicorn as the project documents it for throughput: THREADS=1, see `serving`."""
+    """Gunicorn as the project ships it; port, workers and threads come with the environment."""
     return (*PYTHON, "gunicorn", "-c", "gunicorn.conf.py", app)
 
 
@@ -80,7 +85,6 @@ def serving(
                 "LOG_LEVEL": "WARNING",
                 "PORT": str(port),
                 "WEB_CONCURRENCY": str(WORKERS),
-                "THREADS": "1",
                 **environ,
             },
             stdout=output,
@@ -92,6 +96,16 @@ def serving(
     finally:
         process.terminate()
         process.wait()
+
+
+def wait_until_idle(pid: int) -> None:
+    """Return when a server's workers have hardly used the processor for IDLE_SECONDS."""
+    workers = psutil.Process(pid).children()
+    pause = threading.Event()
+    used = -math.inf
+    while (now := sum(sum(worker.cpu_times()[:2]) for worker in workers)) - used > IDLE_USE:
+        used = now
+        pause.wait(IDLE_SECONDS)
 
 
 def get(port: int, path: str) -> bytes:

@@ -34,8 +34,13 @@ class Server:
     paths: Paths
 
     def ask(self, endpoint: str, seconds: int) -> Load:
-        """One turn by wrk."""
-        return load.ask(self.port, self.subject.paths(self.paths[endpoint]), seconds)
+        """One turn by wrk; it ends when the server has nothing more to do.
+
+        Comparisons, and answers that nobody waits for any more, are not the next turn's.
+        """
+        found = load.ask(self.port, self.subject.paths(self.paths[endpoint]), seconds)
+        servers.wait_until_idle(self.pid)
+        return found
 
     def asked_everything(self) -> "Server":
         """The same server, asked all seven endpoints alike under the name EVERYTHING."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from benchmarks import servers
 from benchmarks.servers import Command
 
-_PLAIN: Mapping[str, str] = {"SHADOW_PERCENT": "0", "CACHE_TTL_S": "0"}
-"""No comparisons, and no cache, for its peers have none either."""
+_PLAIN: Mapping[str, str] = {"SHADOW_PERCENT": "0", "CACHE_TTL_S": "0", "THREADS": "1"}
+"""No comparisons, and no cache, for its peers have none either; gunicorn's workers as the project
+documents them for throughput, and granian's have one thread, too.
+"""
 ALL_DOMAIN: Mapping[str, str] = {"ROLLOUT_PERCENT": "100", **_PLAIN}
 ALL_LEGACY: Mapping[str, str] = {"ROLLOUT_PERCENT": "0", **_PLAIN}
 

@@ -79,7 +79,7 @@ def bind(**facts: str) -> None:
 
 def request_id() -> str:
     """The id of the request in progress: the client's `X-Request-ID`, or one made for it."""
-    identifier: str = g.request_id
+    identifier: str = g._get_current_object().request_id
     return identifier
 
 
@@ -103,7 +103,6 @@ def _close(response: Response) -> Response:
     response.headers["X-Request-ID"] = known.request_id
     if not log.is_enabled_for(logging.INFO):
         return response
-    served = known.get("canary")
     log.info(
         "request",
         method=request.method,
@@ -111,6 +110,6 @@ def _close(response: Response) -> Response:
         endpoint=request.endpoint,
         status=response.status_code,
         ms=round((time.perf_counter() - known.started) * 1000, 3),
-        **(served.labels if served else {}),
+        **known.get("canary", {}),
     )
     return response

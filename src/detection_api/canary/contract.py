@@ -49,15 +49,12 @@ class Contract:
         try:
             self._wire_type = learned(derive(self.schema))
         except UnderivableError:
-            self._convert = self._encode_by_marshmallow
+            self.encode: Callable[[Any], bytes] = self._encode_by_marshmallow
+            """A value as JSON; raises ContractViolationError where it is not what was promised."""
             self._wire: Callable[[Any], Any] = self.schema.dump
         else:
-            self._convert = self._encode_by_msgspec
+            self.encode = self._encode_by_msgspec
             self._wire = _builtins
-
-    def encode(self, value: Any) -> bytes:
-        """`value` as JSON; raises ContractViolationError where it is not what was promised."""
-        return self._convert(value)
 
     def encode_reference(self, value: Any) -> Answer:
         """`value` as JSON even where it breaks the contract: the reference is sent as it is.

@@ -151,7 +151,8 @@ class Canary:
         def decorate(function: View) -> CanariedView:
             @wraps(function)
             def view(**arguments: Any) -> Response:
-                extension: _Extension = current_app.extensions["canary"]
+                app = current_app._get_current_object()  # type: ignore[attr-defined]
+                extension: _Extension = app.extensions["canary"]
                 return extension.respond(route, arguments)
 
             view.canary = route  # type: ignore[attr-defined]
@@ -180,33 +181,20 @@ class _Extension:
     def respond(self, route: Route, arguments: Mapping[str, Any]) -> Response:
         """The response to the request in progress; accounted for, and perhaps compared later."""
         asked = request._get_current_object()  # type: ignore[attr-defined]
-        endpoint = asked.endpoint or ""
+        endpoint = asked.url_rule.endpoint
         ask = self._ask(asked)
         served = self.runtime.serve(route, endpoint, ask, arguments)
-        g.canary = served
+        g._get_current_object().canary = served.labels  # and no more: an answer may be large
         response = self._responder.respond(endpoint, route, served)
         try:
-            self._account(endpoint, ask, route, served, arguments, response)
+            if not self.runtime.account(endpoint, ask, served, response.status_code):
+                _log_failures(endpoint, served)
+            if self.runtime.is_compared(endpoint, ask, route, served):
+                compare = partial(self.runtime.compare, endpoint, ask, route, served, arguments)
+                response.call_on_close(compare)
         except Exception:  # noqa: BLE001 - its own fault must not become the client's
             metrics.fault("account", endpoint=endpoint)
         return response
-
-    def _account(
-        self,
-        endpoint: str,
-        ask: Ask,
-        route: Route,
-        served: Served,
-        arguments: Mapping[str, Any],
-        response: Response,
-    ) -> None:
-        for observation in served.observations:
-            if cause_of(observation) is not None:
-                _log_failure(endpoint, observation)
-        self.runtime.account(endpoint, ask, served, response.status_code)
-        if self.runtime.is_compared(endpoint, ask, route, served):
-            compare = partial(self.runtime.compare, endpoint, ask, route, served, arguments)
-            response.call_on_close(compare)
 
     def _ask(self, asked: Request) -> Ask:
         operator = self._operator(asked)
@@ -258,6 +246,12 @@ def _unreadable(parameter: str, message: str) -> UnprocessableEntity:
     error = UnprocessableEntity(f"{parameter}: {message}")
     error.data = {"messages": {"query": {parameter: [message]}}}  # type: ignore[attr-defined]
     return error
+
+
+def _log_failures(endpoint: str, served: Served) -> None:
+    for observation in served.observations:
+        if cause_of(observation) is not None:
+            _log_failure(endpoint, observation)
 
 
 def _log_failure(endpoint: str, observation: Observation) -> None:

@@ -41,7 +41,7 @@ class Responder:
             ("X-Canary", _words(served.arm, served.reason, served.cause)),
             ("Server-Timing", _timing(served.observations)),
         )
-        answer = served.result.answer
+        answer = served.observations[-1].answer
         if answer is not None:
             return self._answer(endpoint, route, answer, said)
         response = self._stale(route, served) or _failed(served)
@@ -130,4 +130,7 @@ def _words(arm: Arm | None, reason: Reason, cause: Cause | None) -> str:
 
 def _timing(observations: Iterable[Observation]) -> str:
     """How long each arm took, as `Server-Timing` says it."""
-    return ", ".join([seen.arm + f";dur={seen.seconds * 1000:.3f}" for seen in observations])
+    told = ""
+    for seen in observations:
+        told += ", " + seen.arm + f";dur={seen.seconds * 1000:.3f}"
+    return told[2:]

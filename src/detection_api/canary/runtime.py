@@ -135,31 +135,33 @@ class Runtime:
                 self.sync.wait_until_heard(within)
 
     def serve(self, route: Route, endpoint: str, ask: Ask, arguments: Mapping[str, Any]) -> Served:
-        """Serve a request by the state that this worker applies."""
-        return self._engine.serve(route, self._state(endpoint), ask, arguments)
-
-    def _state(self, endpoint: str) -> RolloutState:
-        """What applies to `endpoint`, as the thread learns that the first request has to start."""
+        """Serve a request by the state that this worker applies, and has learned at the latest
+        from the thread that the first request starts.
+        """
         try:
-            self.start()
-            return self.sync.state(endpoint)
+            if not self._is_alone:
+                self.sync.start()
+            state = self.sync.state(endpoint)
         except Exception:  # noqa: BLE001 - its own fault must not become the client's
             metrics.fault("read_state", endpoint=endpoint)
-            return RolloutState(endpoint=endpoint, status=Status.UNKNOWN)
+            state = RolloutState(endpoint=endpoint, status=Status.UNKNOWN)
+        return self._engine.serve(route, state, ask, arguments)
 
-    def account(self, endpoint: str, ask: Ask, served: Served, status: int) -> None:
+    def account(self, endpoint: str, ask: Ask, served: Served, status: int) -> bool:
         """Count a request that was answered with `status`, and have the guard judge it.
 
-        An ordinary one waits for others, until there are MAX_NOTED or one that is not ordinary, or
-        until the background thread's next turn: together they cost less.
+        An ordinary one, for which this is True, waits for others, until there are MAX_NOTED or one
+        that is not ordinary, or until the background thread's next turn: together they cost less.
         """
-        if request := ordinary(endpoint, ask, served, status):
-            self._noted.append(request)
-            if len(self._noted) >= MAX_NOTED:
-                self._settle()
-        else:
+        request = ordinary(endpoint, ask, served, status)
+        if request is None:
             self._settle()
             self._account(endpoint, ask, served, status)
+            return False
+        self._noted.append(request)
+        if len(self._noted) >= MAX_NOTED:
+            self._settle()
+        return True
 
     def _settle(self) -> None:
         """Count the ordinary requests that were noted, and have the guard judge them.
@@ -174,8 +176,8 @@ class Runtime:
                         count_ordinary(batch, request)
             for request in taken:
                 feed = self._feed(request.endpoint, request.arm)
-                alarms = feed(False, request.seconds, request.share, request.request_id)
-                self._act(request.endpoint, alarms)
+                if alarms := feed(False, request.seconds, request.share, request.request_id):
+                    self._act(request.endpoint, alarms)
 
     def _account(self, endpoint: str, ask: Ask, served: Served, status: int) -> None:
         verdict = judged(served)
@@ -228,7 +230,8 @@ class Runtime:
         The sample at 10 percent is a part of that at 25: it is drawn by the request's id.
         """
         return (
-            route.legacy is not None
+            self.overrides.shadow_percent > 0
+            and route.legacy is not None
             and not route.writes
             and served.reason in _COMPARED
             and cohort.is_in(f"shadow {endpoint}", ask.request_id, self.overrides.shadow_percent)
