@@ -1,5 +1,7 @@
 """Compares answers after the response: one at a time, bounded, and dropped where there is no room.
 
+Comparing costs a worker a tenth of its time at the most, however slow legacy is.
+
 A request only ever adds to a queue. What an implementation or a comparison does to the thread that
 works the queue off, raise or hang, it does to no request.
 """
@@ -19,6 +21,10 @@ from detection_api.canary.observation import Observation
 
 MAX_WAITING = 32
 """Comparisons that wait for a look; more are dropped."""
+REST = 9.0
+"""How many times as long as a look took nobody looks: a slow legacy gets a tenth of the time."""
+LONGEST_REST = 10.0
+"""Seconds, after a look that hung."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,8 @@ class Shadow:
 
     `per_second` is how many may be begun in a second; `on_drop` is told of each for which there is
     no room, `on_fault` of a look that raised; `context` is entered around every look; `clock` is
-    monotonic, in seconds; `start` has a function run in the background for ever.
+    monotonic, in seconds; `pause` waits for so many seconds; `start` has a function run in the
+    background for ever.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class Shadow:
         on_fault: Callable[[str], None],
         context: Callable[[], AbstractContextManager[Any]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] = time.sleep,
         start: Callable[[Callable[[], None]], None] = _start_thread,
     ) -> None:
         self._look = look
@@ -79,6 +87,7 @@ class Shadow:
         self._on_fault = on_fault
         self._context = context
         self._clock = clock
+        self._pause = pause
         self._start = start
         self.begin()
 
@@ -138,8 +147,10 @@ class Shadow:
     def _run(self) -> None:
         while True:
             self._offered.clear()
+            began = self._clock()
             while self.work():
-                pass
+                self._pause(min((self._clock() - began) * REST, LONGEST_REST))
+                began = self._clock()
             self._offered.wait(self._until_due())
 
     def _until_due(self) -> float | None:
