@@ -1,39 +1,24 @@
 """What the canary costs: the same routes with it and without, two servers at a time.
 
-A few percent are less than two turns of one server differ by. So turns are short and many,
-each server's goes first as often as the other's, and the one whose turn it is not stands still: what
-it has to compare yet is its own affair.
+A few percent are less than two turns of one server differ by. So turns are short and many, and
+each server's goes first as often as the other's. Comparisons that wait when a turn ends are made in
+the next one, by a tenth of a worker's time.
 """
 
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from benchmarks import comparison, results
-from benchmarks.load import Load
 from benchmarks.options import Options
 from benchmarks.report import tell
 from benchmarks.results import Result
-from benchmarks.stage import Server, Stage
+from benchmarks.stage import Stage
 from benchmarks.subjects import CANARY, SHADOWED, UNDECORATED, Subject
 
 PART = UNDECORATED.part
 TURNS = 3
 """For each that is asked for; they last a second each."""
 SECONDS = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Alone:
-    """A server that is asked while the `other` stands still."""
-
-    server: Server
-    other: Server
-
-    def ask(self, endpoint: str, seconds: int) -> Load:
-        """One turn."""
-        with self.other.suspended():
-            return self.server.ask(endpoint, seconds)
 
 
 def run(stage: Stage, options: Options) -> Iterator[Result]:
@@ -49,11 +34,8 @@ def _beside(stage: Stage, options: Options, subject: Subject) -> Iterator[Result
         stage.serving(subject, world) as canaried,
         stage.serving(UNDECORATED, world) as undecorated,
     ):
+        asked = {subject.part: canaried, PART: undecorated}
         comparison.require_alike([canaried, undecorated])
-        asked = {
-            subject.part: _Alone(canaried, undecorated),
-            PART: _Alone(undecorated, canaried),
-        }
         tell(f"{subject.part} by {PART}, {world.rows:,} rows, {turns} turns")
         for endpoint in options.endpoints or canaried.paths:
             taken = comparison.take_turns(asked, endpoint, turns, SECONDS)

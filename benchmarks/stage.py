@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import psutil
 import redis
 
 from benchmarks import endpoints, load, servers, world
@@ -42,19 +41,6 @@ class Server:
         found = load.ask(self.port, self.subject.paths(self.paths[endpoint]), seconds)
         servers.wait_until_idle(self.pid)
         return found
-
-    @contextmanager
-    def suspended(self) -> Iterator[None]:
-        """Do nothing until the end of the block (SIGSTOP, SIGCONT)."""
-        server = psutil.Process(self.pid)
-        processes = [server, *server.children()]
-        for process in processes:
-            process.suspend()
-        try:
-            yield
-        finally:
-            for process in processes:
-                process.resume()
 
     def asked_everything(self) -> "Server":
         """The same server, asked all seven endpoints alike under the name EVERYTHING."""
