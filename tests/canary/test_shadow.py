@@ -68,6 +68,7 @@ class Driven:
         self.faults: list[str] = []
         self.starts: list[Callable[[], None]] = []
         self.pauses: list[float] = []
+        self.busy = 0.0
         self.look: Callable[[Job], Job | None] = lambda _: None
         self.shadow = Shadow(
             self._look,
@@ -75,6 +76,7 @@ class Driven:
             on_drop=lambda job: self.dropped.append(job.request_id),
             on_fault=self.faults.append,
             clock=lambda: self.now,
+            busy=lambda: self.busy,
             pause=self.pauses.append,
             start=self.starts.append,
         )
@@ -151,14 +153,15 @@ def test_no_more_are_begun_in_a_second_than_the_operator_wants() -> None:
     assert len(driven.seen) == 6
 
 
-def test_looks_are_a_tenth_of_a_workers_time_and_one_that_hung_costs_seconds_only() -> None:
+def test_looks_keep_the_processor_busy_for_a_tenth_of_the_time() -> None:
     driven = Driven()
     durations = [0.02, 0.5, 60.0]
 
     def look(_: Job) -> None:
         if not durations:
             raise SystemExit
-        driven.now += durations.pop(0)
+        driven.now += 5.0  # waiting costs nobody anything
+        driven.busy += durations.pop(0)
 
     driven.look = look
     driven.offer(4)
