@@ -1,8 +1,7 @@
 """What the canary costs: the same routes with it and without, two servers at a time.
 
 A few percent are less than two turns of one server differ by. So turns are short and many, and
-each server's goes first as often as the other's. Comparisons that wait when a turn ends are made in
-the next one, by a tenth of a worker's time.
+each server's goes first as often as the other's.
 """
 
 import statistics

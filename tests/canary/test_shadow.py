@@ -67,8 +67,6 @@ class Driven:
         self.dropped: list[str] = []
         self.faults: list[str] = []
         self.starts: list[Callable[[], None]] = []
-        self.pauses: list[float] = []
-        self.busy = 0.0
         self.look: Callable[[Job], Job | None] = lambda _: None
         self.shadow = Shadow(
             self._look,
@@ -76,8 +74,6 @@ class Driven:
             on_drop=lambda job: self.dropped.append(job.request_id),
             on_fault=self.faults.append,
             clock=lambda: self.now,
-            busy=lambda: self.busy,
-            pause=self.pauses.append,
             start=self.starts.append,
         )
 
@@ -151,23 +147,6 @@ def test_no_more_are_begun_in_a_second_than_the_operator_wants() -> None:
     driven.offer(3)
     driven.work()
     assert len(driven.seen) == 6
-
-
-def test_looks_keep_the_processor_busy_for_a_tenth_of_the_time() -> None:
-    driven = Driven()
-    durations = [0.02, 0.5, 60.0]
-
-    def look(_: Job) -> None:
-        if not durations:
-            raise SystemExit
-        driven.now += 5.0  # waiting costs nobody anything
-        driven.busy += durations.pop(0)
-
-    driven.look = look
-    driven.offer(4)
-    with pytest.raises(SystemExit):
-        driven.starts[0]()
-    assert driven.pauses == pytest.approx([0.18, 4.5, 10.0])
 
 
 def test_a_look_that_raises_is_counted_and_the_next_one_is_made() -> None:

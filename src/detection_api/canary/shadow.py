@@ -1,8 +1,5 @@
 """Compares answers after the response: one at a time, bounded, and dropped where there is no room.
 
-Comparing keeps the processor busy for a tenth of a worker's time at the most, however much legacy
-has to compute.
-
 A request only ever adds to a queue. What an implementation or a comparison does to the thread that
 works the queue off, raise or hang, it does to no request.
 """
@@ -22,10 +19,6 @@ from detection_api.canary.observation import Observation
 
 MAX_WAITING = 32
 """Comparisons that wait for a look; more are dropped."""
-REST = 9.0
-"""How many times as long as a look kept the processor busy nobody looks."""
-LONGEST_REST = 10.0
-"""Seconds, after a look that was busy for ever so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +59,7 @@ class Shadow:
 
     `per_second` is how many may be begun in a second; `on_drop` is told of each for which there is
     no room, `on_fault` of a look that raised; `context` is entered around every look; `clock` is
-    monotonic, in seconds; `busy` tells how many seconds this thread has kept the processor busy;
-    `pause` waits for so many seconds; `start` has a function run in the background for ever.
+    monotonic, in seconds; `start` has a function run in the background for ever.
     """
 
     def __init__(
@@ -79,8 +71,6 @@ class Shadow:
         on_fault: Callable[[str], None],
         context: Callable[[], AbstractContextManager[Any]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
-        busy: Callable[[], float] = time.thread_time,
-        pause: Callable[[float], object] = time.sleep,
         start: Callable[[Callable[[], None]], None] = _start_thread,
     ) -> None:
         self._look = look
@@ -89,8 +79,6 @@ class Shadow:
         self._on_fault = on_fault
         self._context = context
         self._clock = clock
-        self._busy = busy
-        self._pause = pause
         self._start = start
         self.begin()
 
@@ -150,10 +138,8 @@ class Shadow:
     def _run(self) -> None:
         while True:
             self._offered.clear()
-            began = self._busy()
             while self.work():
-                self._pause(min((self._busy() - began) * REST, LONGEST_REST))
-                began = self._busy()
+                pass
             self._offered.wait(self._until_due())
 
     def _until_due(self) -> float | None:
