@@ -22,6 +22,8 @@ BOOT_SECONDS = 30
 IDLE_SECONDS = 0.2
 IDLE_USE = 0.02
 """Seconds of processor time in IDLE_SECONDS."""
+IDLE_PATIENCE = 5
+"""Seconds."""
 ROOT = Path(__file__).parents[1]
 PYTHON = (sys.executable, "-m")
 POSTGRES_SETTINGS = {
@@ -99,11 +101,17 @@ def serving(
 
 
 def wait_until_idle(pid: int) -> None:
-    """Return when a server's workers have hardly used the processor for IDLE_SECONDS."""
+    """Return when a server's workers have hardly used the processor for IDLE_SECONDS.
+
+    Comparisons with a legacy of a second each are not waited for longer than IDLE_PATIENCE.
+    """
     workers = psutil.Process(pid).children()
     pause = threading.Event()
     used = -math.inf
+    until = time.monotonic() + IDLE_PATIENCE
     while (now := sum(sum(worker.cpu_times()[:2]) for worker in workers)) - used > IDLE_USE:
+        if time.monotonic() > until:
+            return
         used = now
         pause.wait(IDLE_SECONDS)
 
