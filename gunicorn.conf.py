@@ -24,7 +24,8 @@ OWNER = "DETECTION_API_METRICS_OWNER"
 ACCEPT_PAUSE = 1e-4
 """Seconds; a worker that waits for connections needs less to take the next one."""
 CLIENT_PATIENCE = struct.pack("ll", 2, 0)
-"""Seconds and microseconds that a worker without other threads waits for the rest of a request."""
+"""Seconds and microseconds that a worker without other threads waits for a client to go on sending
+or reading."""
 
 
 class FairWorker(ThreadWorker):
@@ -48,16 +49,34 @@ class LoneWorker(FairWorker):
 
     def enqueue_req(self, conn: Any) -> None:
         """Answer what a connection asks; a new one is waited for together with the others."""
-        if conn.initialized or conn.data_ready:
-            result = self.handle(conn)
-            while result and conn.parser.unreader.buf.getvalue():  # it has asked on meanwhile
-                result = self.handle(conn)
-        else:
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, CLIENT_PATIENCE)
-            result = _DEFER
         answered: Future[Any] = Future()
-        answered.set_result(result)
+        try:
+            answered.set_result(self._answer(conn))
+        except Exception as error:  # noqa: BLE001 - it ends the connection, not the worker
+            answered.set_exception(error)
         self.finish_request(conn, answered)
+
+    def _answer(self, conn: Any) -> Any:
+        if self.alive and not (conn.initialized or conn.data_ready):
+            for patience in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                conn.sock.setsockopt(socket.SOL_SOCKET, patience, CLIENT_PATIENCE)
+            return _DEFER
+        self.notify()  # a batch of slow answers must not look like a worker that hangs
+        result = self.handle(conn)
+        while result is True and conn.parser.unreader.buf.getvalue():  # it has asked on meanwhile
+            self.notify()
+            result = self.handle(conn)
+        return result
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Close who said nothing in time, unless somebody was not listened to meanwhile."""
+        if force or not self.poller.select(0):
+            super().murder_keepalived(force)
+
+    def murder_pending(self) -> None:
+        """As `murder_keepalived`, for new connections."""
+        if not self.poller.select(0):
+            super().murder_pending()
 
 
 if os.environ.get(OWNER) != str(os.getpid()):

@@ -44,7 +44,7 @@ def take_turns(
     for _ in range(turns):
         for name, one in order:
             loads[name].append(one.ask(endpoint, lengths[name]))
-        order.reverse()  # what a turn leaves to the next one is each other's in turns
+        order.append(order.pop(0))  # nobody goes first always
     return loads
 
 

@@ -1,7 +1,7 @@
 """What the canary costs: the same routes with it and without, two servers at a time.
 
 A few percent are less than two turns of one server differ by. So turns are short and many, and
-each server's goes first as often as the other's.
+the servers go first in turns.
 """
 
 import statistics
@@ -42,7 +42,6 @@ def _beside(stage: Stage, options: Options, subject: Subject) -> Iterator[Result
             low, middle, high = statistics.quantiles(shares, n=4)
             middles.append(middle)
             tell(f"  {endpoint:<28}{middle:.3f}x, half of the turns {low:.3f}x to {high:.3f}x")
-            for part, loads in taken.items():
-                if part != CANARY.part:  # whose results are those beside everything else
-                    yield Result.of(part, subject.server, endpoint, world.rows, loads)
+            kept = PART if subject is CANARY else subject.part
+            yield Result.of(kept, subject.server, endpoint, world.rows, taken[kept])
     tell(f"  {'geometric mean':<28}{statistics.geometric_mean(middles):.3f}x")

@@ -14,7 +14,7 @@ from detection_api.canary import metrics
 from detection_api.canary.accounting import cause_of
 from detection_api.canary.contract import Contract
 from detection_api.canary.decision import Arm
-from detection_api.canary.engine import Ask, Headers, Implementation, Route, Served
+from detection_api.canary.engine import Ask, Headers, Implementation, Route
 from detection_api.canary.last_good import LastGood
 from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.observation import Observation
@@ -187,8 +187,10 @@ class _Extension:
         g._get_current_object().canary = served.labels  # and no more: an answer may be large
         response = self._responder.respond(endpoint, route, served)
         try:
-            if not self.runtime.account(endpoint, ask, served, response.status_code):
-                _log_failures(endpoint, served)
+            for observation in served.observations:
+                if cause_of(observation) is not None:
+                    _log_failure(endpoint, observation)
+            self.runtime.account(endpoint, ask, served, response.status_code)
             if self.runtime.is_compared(endpoint, ask, route, served):
                 compare = partial(self.runtime.compare, endpoint, ask, route, served, arguments)
                 response.call_on_close(compare)
@@ -246,12 +248,6 @@ def _unreadable(parameter: str, message: str) -> UnprocessableEntity:
     error = UnprocessableEntity(f"{parameter}: {message}")
     error.data = {"messages": {"query": {parameter: [message]}}}  # type: ignore[attr-defined]
     return error
-
-
-def _log_failures(endpoint: str, served: Served) -> None:
-    for observation in served.observations:
-        if cause_of(observation) is not None:
-            _log_failure(endpoint, observation)
 
 
 def _log_failure(endpoint: str, observation: Observation) -> None:

@@ -135,8 +135,9 @@ class Runtime:
                 self.sync.wait_until_heard(within)
 
     def serve(self, route: Route, endpoint: str, ask: Ask, arguments: Mapping[str, Any]) -> Served:
-        """Serve a request by the state that this worker applies, and has learned at the latest
-        from the thread that the first request starts.
+        """Serve a request by the state that this worker applies.
+
+        The thread that learns of it is started by the first request at the latest.
         """
         try:
             if not self._is_alone:
@@ -147,21 +148,19 @@ class Runtime:
             state = RolloutState(endpoint=endpoint, status=Status.UNKNOWN)
         return self._engine.serve(route, state, ask, arguments)
 
-    def account(self, endpoint: str, ask: Ask, served: Served, status: int) -> bool:
+    def account(self, endpoint: str, ask: Ask, served: Served, status: int) -> None:
         """Count a request that was answered with `status`, and have the guard judge it.
 
-        An ordinary one, for which this is True, waits for others, until there are MAX_NOTED or one
-        that is not ordinary, or until the background thread's next turn: together they cost less.
+        An ordinary one waits for others, until there are MAX_NOTED or one that is not ordinary, or
+        until the background thread's next turn: together they cost less.
         """
-        request = ordinary(endpoint, ask, served, status)
-        if request is None:
+        if request := ordinary(endpoint, ask, served, status):
+            self._noted.append(request)
+            if len(self._noted) >= MAX_NOTED:
+                self._settle()
+        else:
             self._settle()
             self._account(endpoint, ask, served, status)
-            return False
-        self._noted.append(request)
-        if len(self._noted) >= MAX_NOTED:
-            self._settle()
-        return True
 
     def _settle(self) -> None:
         """Count the ordinary requests that were noted, and have the guard judge them.

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from sqlalchemy import BigInteger, Date, DateTime, Text, bindparam, cast, func, select
 
+from detection_api.canary.typed import learned
 from detection_api.extensions import cache
 from detection_api.models.statistics import DailyEventCount, Event
 from detection_api.services.filtered import FilteredQuery
@@ -71,13 +72,16 @@ class Day(TypedDict):
     counts_by_type: dict[str, int]
 
 
+_DAYS = learned(list[Day])
+
+
 def daily(*, days: int, today: date, camera_id: str | None) -> list[Day]:
     """Counts by type of each of `days` UTC days, the last of them `today`.
 
     They may be as old as the cache keeps them. Raises what `Reader.rows` raises.
     """
     count = partial(_count_days, days, today, camera_id)
-    return cache.remember(("daily", days, today, camera_id), list[Day], count)
+    return cache.remember(("daily", days, today, camera_id), _DAYS, count)
 
 
 def _count_days(days: int, today: date, camera_id: str | None) -> list[Day]:
