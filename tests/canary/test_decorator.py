@@ -281,6 +281,19 @@ def test_a_fault_in_accounting_does_not_reach_the_client(monkeypatch: pytest.Mon
     assert counter("canary_faults_total", operation="account") == before + 1
 
 
+def test_a_failure_is_in_the_log_though_it_cannot_be_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("detection_api.canary.runtime.ordinary", broken)
+    shop = Shop({"ROLLOUT_PERCENT": "100"})
+    shop.domain = fail
+    assert shop.get().get_json() == {"name": "old"}
+    assert "arm_failed" in caplog.text
+
+
 def test_not_even_a_fault_in_counting_faults_reaches_the_client(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
