@@ -1,4 +1,4 @@
-"""Workers of one thread (THREADS=1) keep what those of several promise."""
+"""Workers of one thread (THREADS=1) keep what those of several promise; a HUP: `test_rollout`."""
 
 import socket
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.instance import PATHS, Instance, Load, whose
+from tests.e2e.instance import PATHS, Instance
 from tests.factory import World
 
 REQUEST = b"GET /api/v1/cameras HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -48,19 +48,6 @@ def test_requests_that_come_at_once_over_a_connection_are_all_answered(instance:
         connection.sendall(REQUEST * (PIPELINED - 1) + LAST_REQUEST)
         received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     assert received.count(b"HTTP/1.1 200 OK") == PIPELINED
-
-
-def test_a_hup_loses_no_request(instance: Instance) -> None:
-    before = instance.workers
-    with Load(instance) as load:
-        load.more(70)
-        instance.env_file.write_text("USE_DOMAIN_SERVICE=false\n")
-        instance.reload()
-        instance.wait_until_renewed(before)
-        rolled_back = load.more(140)
-    assert load.lost == []
-    assert {reply.status for reply in load.replies} == {200}
-    assert set(whose(rolled_back[8:])) == {"legacy; reason=kill_switch"}
 
 
 def test_an_error_in_a_request_ends_neither_the_worker_nor_its_other_connections(

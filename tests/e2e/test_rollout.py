@@ -67,19 +67,21 @@ def test_who_is_in_at_10_percent_is_in_at_25(world: World, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "lines",
+    ("lines", "threads"),
     [
-        "USE_DOMAIN_SERVICE=false\n",
-        "ROLLOUT_PERCENT=100\nLOG_LEVEL=verbose\n",
-        "ROLLOUT_PERCENT=100\nROLLOUT_PERCENT_STATISTIC_DAILY=0\n",
+        ("USE_DOMAIN_SERVICE=false\n", "4"),
+        ("USE_DOMAIN_SERVICE=false\n", "1"),
+        ("ROLLOUT_PERCENT=100\nLOG_LEVEL=verbose\n", "4"),
+        ("ROLLOUT_PERCENT=100\nROLLOUT_PERCENT_STATISTIC_DAILY=0\n", "4"),
     ],
-    ids=["kill switch", "unreadable setting", "misspelled endpoint"],
+    ids=["kill switch", "kill switch, one thread", "unreadable setting", "misspelled endpoint"],
 )
 def test_editing_the_env_file_and_a_hup_roll_back_without_a_lost_request(
-    world: World, tmp_path: Path, lines: str
+    world: World, tmp_path: Path, lines: str, threads: str
 ) -> None:
     """A typo, whatever its line was about, sends everything to legacy and ends nothing."""
-    with Instance(tmp_path, {**world.environ, "ROLLOUT_PERCENT": "100"}) as instance:
+    environ = {**world.environ, "ROLLOUT_PERCENT": "100", "THREADS": threads}
+    with Instance(tmp_path, environ) as instance:
         before = instance.workers
         with Load(instance, clients=4) as load:
             load.more(70)
