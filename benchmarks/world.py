@@ -125,7 +125,11 @@ def moments(rows: int, now: datetime) -> Iterator[float]:
 
 
 def _run(environ: dict[str, str], *arguments: str) -> None:
-    subprocess.run([COMMAND, *arguments], env=environ, check=True, capture_output=True)
+    """Raises RuntimeError with what the command has said, where it fails."""
+    command = [str(COMMAND), *arguments]
+    done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
 
 
 def _write_cameras(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The client gets an answer that keeps the contract as long as an implementation has one."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,12 @@ FAILURES = [
     pytest.param(saying(5), Cause.CONTRACT, id="contract"),
 ]
 
+RESULTS = [
+    pytest.param(saying("new"), id="good"),
+    pytest.param(raising(NotHereError("no such item")), id="answer"),
+    *(pytest.param(failure.values[0], id=failure.id) for failure in FAILURES),
+]
+
 
 def serve(
     domain: Callable[..., Any],
@@ -51,9 +58,10 @@ def serve(
     *,
     percent: float = 100,
     forced: Arm | None = None,
+    clock: Callable[[], float] = time.perf_counter,
     **arguments: Any,
 ) -> Served:
-    engine = Engine(Overrides(pinned={}), (NotHereError,), DeadlinePool(1))
+    engine = Engine(Overrides(pinned={}), (NotHereError,), DeadlinePool(1), clock=clock)
     route = Route(domain=domain, legacy=legacy, contract=Contract(Item), rule=rules_of(Item()))
     state = RolloutState(endpoint="items.item", percent=percent)
     ask = Ask(subject="client-1", named=True, forced=forced, request_id="request-1")
@@ -84,6 +92,13 @@ def test_implementations_get_the_views_arguments() -> None:
 
     serve(domain, never, limit=5)
     assert seen == {"limit": 5}
+
+
+@pytest.mark.parametrize("domain", RESULTS)
+def test_each_arm_is_timed_by_the_clock_that_is_given(domain: Callable[..., Any]) -> None:
+    ticks = iter([10.0, 10.25, 20.0, 20.5])
+    served = serve(domain, saying("old"), clock=lambda: next(ticks))
+    assert [o.seconds for o in served.observations] == [0.25, 0.5][: len(served.observations)]
 
 
 @pytest.mark.parametrize(("domain", "cause"), FAILURES)

@@ -1,4 +1,4 @@
-"""Running an implementation never raises, and one with a deadline is left alone in time."""
+"""An implementation with a deadline is left alone in time."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,44 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 
-from detection_api.canary.contract import Answer, ContractViolationError
-from detection_api.canary.decision import Arm
-from detection_api.canary.observation import Cause, DeadlinePool, observe
-
-
-class NotHereError(Exception):
-    """An answer."""
-
-
-def raising(error: Exception) -> Callable[[], Answer]:
-    def function() -> Answer:
-        raise error
-
-    return function
-
-
-@pytest.mark.parametrize(
-    ("error", "cause"),
-    [
-        (RuntimeError("boom"), Cause.ERROR),
-        (TimeoutError("late"), Cause.TIMEOUT),
-        (ContractViolationError({"fps": ["Not a valid number."]}, {}), Cause.CONTRACT),
-        (NotHereError("no such thing"), None),
-    ],
-    ids=["error", "timeout", "contract", "answer"],
-)
-def test_what_is_raised_becomes_a_result_with_its_cause(
-    error: Exception, cause: Cause | None
-) -> None:
-    seen = observe(Arm.DOMAIN, raising(error), answers=(NotHereError,))
-    assert (seen.error, seen.cause, seen.answer) == (error, cause, None)
-
-
-def test_durations_come_from_the_clock_that_is_given() -> None:
-    ticks = iter([10.0, 10.25])
-    seen = observe(Arm.LEGACY, lambda: Answer([], b"[]"), answers=(), clock=lambda: next(ticks))
-    assert seen.seconds == 0.25
-    assert seen.answer == Answer([], b"[]")
+from detection_api.canary.observation import DeadlinePool
 
 
 @pytest.fixture

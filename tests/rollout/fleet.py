@@ -17,9 +17,8 @@ from marshmallow import Schema
 from detection_api.canary.contract import Contract
 from detection_api.canary.coverage import branches_of
 from detection_api.canary.decision import Arm
-from detection_api.canary.engine import Ask, Route
+from detection_api.canary.engine import Ask, Engine, Route
 from detection_api.canary.memory_store import MemoryStore
-from detection_api.canary.observation import observe
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.rules import rules_of
 from detection_api.canary.runtime import Runtime
@@ -324,7 +323,7 @@ def why(run: Run, endpoint: str) -> str:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that implementations move, and that they are timed by."""
     clock = Clock()
-    defaults: Any = observe.__kwdefaults__
+    defaults: Any = Engine.__init__.__kwdefaults__
     monkeypatch.setitem(defaults, "clock", clock.monotonic)
     return clock
 

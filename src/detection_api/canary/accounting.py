@@ -74,14 +74,13 @@ class Ordinary(msgspec.Struct, frozen=True, gc=False):
 def ordinary(endpoint: str, ask: Ask, served: Served, status: int) -> Ordinary | None:
     """What there is to count of a request that is ordinary; None for one that is not."""
     seen, decision = served.observations[0], served.decision
-    is_plain = (
-        served.reason is decision.reason
-        and status < _CLIENT_ERROR
-        and seen.seconds <= SLOW
-        and decision.reason not in _UNJUDGED
-        and cause_of(seen) is None
-    )
-    if not is_plain:
+    if (
+        served.reason is not decision.reason
+        or status >= _CLIENT_ERROR
+        or seen.seconds > SLOW
+        or decision.reason in _UNJUDGED
+        or cause_of(seen) is not None
+    ):
         return None
     return Ordinary(
         endpoint,

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import structlog
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g
+from flask.globals import request_ctx
 from marshmallow import Schema
 from werkzeug.exceptions import UnprocessableEntity
 
@@ -151,9 +152,9 @@ class Canary:
         def decorate(function: View) -> CanariedView:
             @wraps(function)
             def view(**arguments: Any) -> Response:
-                app = current_app._get_current_object()  # type: ignore[attr-defined]
-                extension: _Extension = app.extensions["canary"]
-                return extension.respond(route, arguments)
+                context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+                extension: _Extension = context.app.extensions["canary"]
+                return extension.respond(route, context.request, arguments)
 
             view.canary = route  # type: ignore[attr-defined]
             return view  # type: ignore[return-value]
@@ -178,10 +179,9 @@ class _Extension:
         self._request_id = request_id
         self._responder = Responder(LastGood(overrides.stale_if_error), ignored={FORCE_PARAMETER})
 
-    def respond(self, route: Route, arguments: Mapping[str, Any]) -> Response:
-        """The response to the request in progress; accounted for, and perhaps compared later."""
-        asked = request._get_current_object()  # type: ignore[attr-defined]
-        endpoint = asked.url_rule.endpoint
+    def respond(self, route: Route, asked: Request, arguments: Mapping[str, Any]) -> Response:
+        """The response to `asked`, in progress; accounted for, and perhaps compared later."""
+        endpoint = asked.url_rule.endpoint  # type: ignore[union-attr]  # for it has a view
         ask = self._ask(asked)
         served = self.runtime.serve(route, endpoint, ask, arguments)
         g._get_current_object().canary = served.labels  # and no more: an answer may be large
@@ -199,7 +199,11 @@ class _Extension:
         return response
 
     def _ask(self, asked: Request) -> Ask:
-        operator = self._operator(asked)
+        operator = None
+        try:
+            operator = self._identify(asked)
+        except Exception:  # noqa: BLE001 - its own fault must not become the client's
+            metrics.fault("identify", endpoint=asked.endpoint)
         subject = asked.environ.get(self._sticky) or operator
         request_id = self._request_id()
         return Ask(
@@ -220,13 +224,6 @@ class _Extension:
             self._overrides.force is ForcePolicy.TOKEN and operator is not None
         )
         return FORCE_WORDS[word] if granted else None
-
-    def _operator(self, asked: Request) -> str | None:
-        try:
-            return self._identify(asked)
-        except Exception:  # noqa: BLE001 - its own fault must not become the client's
-            metrics.fault("identify", endpoint=asked.endpoint)
-            return None
 
 
 def _canaried(app: Flask) -> set[str]:

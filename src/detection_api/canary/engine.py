@@ -1,15 +1,16 @@
 """A request's way through the canary: read `serve` first."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
 
 from detection_api.canary.contract import Answer, Contract
 from detection_api.canary.decision import Arm, Decision, Reason, decide
-from detection_api.canary.observation import Cause, DeadlinePool, Observation, observe
+from detection_api.canary.observation import Cause, DeadlinePool, Observation, cause_of_error
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.rules import Rule
 from detection_api.canary.store import RolloutState
@@ -71,10 +72,9 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     """Why the arm that was decided on failed, in a fallback or an outage."""
 
     @property
-    def labels(self) -> dict[str, str]:
+    def labels(self) -> Mapping[str, str]:
         """Arm, reason and cause, if there is one, in words for logs."""
-        labels = {"arm": self.arm or NOBODY, "reason": self.reason}
-        return {**labels, "cause": self.cause} if self.cause else labels
+        return _labels(self.arm, self.reason, self.cause)
 
     @property
     def result(self) -> Observation:
@@ -83,14 +83,23 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine:
-    """Serves routes by the environment's overrides; `answers` are errors that are answers."""
+    """Serves routes by the environment's overrides; `answers` are errors that are answers.
+
+    `clock` is what implementations are timed by, in seconds.
+    """
 
     def __init__(
-        self, overrides: Overrides, answers: tuple[type[Exception], ...], pool: DeadlinePool
+        self,
+        overrides: Overrides,
+        answers: tuple[type[Exception], ...],
+        pool: DeadlinePool,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._overrides = overrides
         self._answers = answers
         self._pool = pool
+        self._clock = clock
 
     def serve(
         self, route: Route, state: RolloutState, ask: Ask, arguments: Mapping[str, Any]
@@ -119,20 +128,30 @@ class Engine:
         )
 
     def run(self, arm: Arm, route: Route, arguments: Mapping[str, Any]) -> Observation:
-        """Run one arm and see what comes of it."""
-        answer = self._domain if arm is Arm.DOMAIN else self._legacy
-        return observe(arm, answer, route, arguments, answers=self._answers)
+        """Run one arm, and see what comes of it and how long it took; never raises."""
+        started = self._clock()
+        try:
+            if arm is Arm.LEGACY:
+                assert route.legacy is not None
+                answer = route.contract.encode_reference(route.legacy(**arguments))
+            else:
+                if route.deadline is None:
+                    value = route.domain(**arguments)
+                else:
+                    value = self._pool.call(partial(route.domain, **arguments), route.deadline)
+                answer = Answer(value, route.contract.encode(value))
+        except self._answers as error:
+            return Observation(arm=arm, seconds=self._clock() - started, error=error)
+        except Exception as error:  # noqa: BLE001 - whatever an implementation raises is a result
+            seconds, cause = self._clock() - started, cause_of_error(error)
+            return Observation(arm=arm, seconds=seconds, error=error, cause=cause)
+        return Observation(arm=arm, seconds=self._clock() - started, answer=answer)
 
-    def _domain(self, route: Route, arguments: Mapping[str, Any]) -> Answer:
-        if route.deadline is None:
-            value = route.domain(**arguments)
-        else:
-            value = self._pool.call(partial(route.domain, **arguments), route.deadline)
-        return Answer(value, route.contract.encode(value))
 
-    def _legacy(self, route: Route, arguments: Mapping[str, Any]) -> Answer:
-        assert route.legacy is not None
-        return route.contract.encode_reference(route.legacy(**arguments))
+@cache
+def _labels(arm: Arm | None, reason: Reason, cause: Cause | None) -> Mapping[str, str]:
+    labels = {"arm": arm or NOBODY, "reason": reason}
+    return {**labels, "cause": cause} if cause else labels
 
 
 def _outage(decision: Decision, *observations: Observation) -> Served:

@@ -1,9 +1,8 @@
-"""Runs one implementation and says what came of it; never raises."""
+"""What came of running one implementation, and threads for one that may take too long."""
 
 import contextvars
 import queue
 import threading
-import time
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
@@ -79,27 +78,10 @@ class DeadlinePool:
             raise
 
 
-def observe(
-    arm: Arm,
-    function: Callable[..., Answer],
-    *arguments: Any,
-    answers: tuple[type[Exception], ...],
-    clock: Callable[[], float] = time.perf_counter,
-) -> Observation:
-    """Call `function` with `arguments` and time it; `answers` are errors that are no failures."""
-    started = clock()
-    try:
-        answer = function(*arguments)
-    except answers as error:
-        return Observation(arm=arm, seconds=clock() - started, error=error)
-    except Exception as error:  # noqa: BLE001 - whatever an implementation raises is a result
-        return Observation(arm=arm, seconds=clock() - started, error=error, cause=_cause_of(error))
-    return Observation(arm=arm, seconds=clock() - started, answer=answer)
-
-
-def _cause_of(error: BaseException) -> Cause:
+def cause_of_error(error: BaseException) -> Cause:
+    """Why an implementation that raised `error` has failed."""
     if isinstance(error, RolledBackError) and error.__cause__ is not None:
-        return _cause_of(error.__cause__)
+        return cause_of_error(error.__cause__)
     if isinstance(error, ContractViolationError):
         return Cause.CONTRACT
     return Cause.TIMEOUT if isinstance(error, TimeoutError) else Cause.ERROR

@@ -52,12 +52,13 @@ class Responder:
         self, endpoint: str, route: Route, answer: Answer, said: Iterable[Header]
     ) -> Response:
         own: Mapping[str, str] = {}
+        headers = said
         if route.headers is not None:
             try:
                 own = route.headers(answer.value)
+                headers = (*own.items(), *said)
             except Exception:  # noqa: BLE001 - an answer without them is better than none
                 metrics.fault("headers", endpoint=endpoint)
-        headers = (*own.items(), *said)
         if route.writes:
             return Json(answer.body, headers)
         if self._last.is_on and answer.violation is None:
