@@ -24,7 +24,7 @@ GOOD = Answer({}, b"{}")
 def run(arm: Arm, cause: Cause | None = None, seconds: float = 0.02) -> Observation:
     if cause is None:
         return Observation(arm=arm, seconds=seconds, answer=GOOD)
-    return Observation(arm=arm, seconds=seconds, error=RuntimeError(), cause=cause)
+    return Observation(arm=arm, seconds=seconds, error=RuntimeError(), cause=cause, failure=cause)
 
 
 def served(decided: Reason, *runs: Observation) -> Served:
@@ -122,7 +122,7 @@ def test_responses_are_counted_by_their_status(status: int, tally: Tally) -> Non
 
 def test_a_reference_that_breaks_its_contract_is_counted_though_it_answers() -> None:
     broken = Answer({}, b"{}", ContractViolationError({}, {}))
-    run = Observation(arm=Arm.LEGACY, seconds=0.02, answer=broken)
+    run = Observation(arm=Arm.LEGACY, seconds=0.02, answer=broken, failure=Cause.CONTRACT)
     assert counted(served(Reason.HOLDOUT, run))["legacy"].violations == 1
     assert judged(served(Reason.HOLDOUT, run)) == (Arm.LEGACY, False)
 

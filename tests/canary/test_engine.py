@@ -142,6 +142,7 @@ def test_legacys_answer_is_sent_as_it_is_and_its_violation_kept() -> None:
     assert said(served) == (Arm.LEGACY, Reason.HOLDOUT, None, b'{"name":5}')
     assert served.result.answer is not None
     assert served.result.answer.violation is not None
+    assert served.result.failure is Cause.CONTRACT
 
 
 def test_a_finished_migration_is_answered_by_the_domain_whatever_the_percentage() -> None:

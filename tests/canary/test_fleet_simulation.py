@@ -32,7 +32,11 @@ _ASK = Ask(subject="1", named=False, forced=None, request_id="r-1")
 _BY_DOMAIN = Decision(Arm.DOMAIN, Reason.ROLLOUT)
 _ANSWERED = Observation(arm=Arm.DOMAIN, seconds=SECONDS, answer=Answer({}, b"{}"))
 _FAILED = Observation(
-    arm=Arm.DOMAIN, seconds=SECONDS, error=RuntimeError("broken"), cause=Cause.ERROR
+    arm=Arm.DOMAIN,
+    seconds=SECONDS,
+    error=RuntimeError("broken"),
+    cause=Cause.ERROR,
+    failure=Cause.ERROR,
 )
 _SAVED = Observation(arm=Arm.LEGACY, seconds=SECONDS, answer=Answer({}, b"{}"))
 GOOD = Served(decision=_BY_DOMAIN, arm=Arm.DOMAIN, reason=Reason.ROLLOUT, observations=(_ANSWERED,))

@@ -65,7 +65,7 @@ class Worker:
         ask = Ask(subject=subject or "1", named=bool(subject), forced=forced, request_id="r-1")
         served: Served = self.runtime.serve(self._route, ENDPOINT, ask, {})
         self.runtime.account(ENDPOINT, ask, served, 200)
-        return f"{served.labels['arm']} {served.labels['reason']}"
+        return f"{served.arm or 'none'} {served.reason}"
 
 
 def fail(*_: Any, **__: Any) -> Any:

@@ -9,7 +9,7 @@ from detection_api.canary.decision import Arm, Reason
 from detection_api.canary.engine import NOBODY, Ask, Served
 from detection_api.canary.histogram import observe
 from detection_api.canary.ledger import Batch, Tally
-from detection_api.canary.observation import Cause, Observation
+from detection_api.canary.observation import Cause
 
 SLOW = 0.5
 """Seconds; what takes longer is bad to the guard's `slow`."""
@@ -79,7 +79,7 @@ def ordinary(endpoint: str, ask: Ask, served: Served, status: int) -> Ordinary |
         or status >= _CLIENT_ERROR
         or seen.seconds > SLOW
         or decision.reason in _UNJUDGED
-        or cause_of(seen) is not None
+        or seen.failure is not None
     ):
         return None
     return Ordinary(
@@ -125,8 +125,8 @@ def count(batch: Batch, endpoint: str, served: Served, status: int) -> Tally:
         tally.forced += 1
     for observation in served.observations:
         ran = tally if observation.arm is decided else batch.tally(endpoint, observation.arm)
-        if cause := cause_of(observation):
-            _count_failure(ran, cause)
+        if observation.failure:
+            _count_failure(ran, observation.failure)
         if not forced:
             observe(ran.latency, observation.seconds)
     return tally
@@ -151,10 +151,3 @@ def _count_failure(tally: Tally, cause: Cause) -> None:
         tally.timeouts += 1
     else:
         tally.violations += 1
-
-
-def cause_of(observation: Observation) -> Cause | None:
-    """Why a run is a failure to be counted: a reference that breaks its contract is one too."""
-    if observation.answer is not None and observation.answer.violation is not None:
-        return Cause.CONTRACT
-    return observation.cause

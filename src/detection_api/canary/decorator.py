@@ -12,7 +12,6 @@ from marshmallow import Schema
 from werkzeug.exceptions import UnprocessableEntity
 
 from detection_api.canary import metrics
-from detection_api.canary.accounting import cause_of
 from detection_api.canary.contract import Contract
 from detection_api.canary.decision import Arm
 from detection_api.canary.engine import Ask, Headers, Implementation, Route
@@ -20,7 +19,7 @@ from detection_api.canary.last_good import LastGood
 from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.observation import Observation
 from detection_api.canary.overrides import ForcePolicy, Overrides
-from detection_api.canary.responses import Responder
+from detection_api.canary.responses import Responder, labels
 from detection_api.canary.rules import rules_of
 from detection_api.canary.runtime import Runtime
 from detection_api.canary.store import Store
@@ -184,11 +183,11 @@ class _Extension:
         endpoint = asked.url_rule.endpoint  # type: ignore[union-attr]  # for it has a view
         ask = self._ask(asked)
         served = self.runtime.serve(route, endpoint, ask, arguments)
-        g._get_current_object().canary = served.labels  # and no more: an answer may be large
         response = self._responder.respond(endpoint, route, served)
+        g._get_current_object().canary = labels(served.arm, served.reason, served.cause)
         try:
             for observation in served.observations:
-                if cause_of(observation) is not None:
+                if observation.failure:
                     _log_failure(endpoint, observation)
             self.runtime.account(endpoint, ask, served, response.status_code)
             if self.runtime.is_compared(endpoint, ask, route, served):

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from detection_api.canary.contract import Answer, Contract
 from detection_api.canary.decision import Arm, Decision, Reason, decide
-from detection_api.canary.observation import Cause, DeadlinePool, Observation, cause_of_error
+from detection_api.canary.observation import Cause, DeadlinePool, Observation, cause_of
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.rules import Rule
 from detection_api.canary.store import RolloutState
@@ -70,11 +70,6 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     observations: tuple[Observation, ...]
     cause: Cause | None = None
     """Why the arm that was decided on failed, in a fallback or an outage."""
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """Arm, reason and cause, if there is one, in words for logs."""
-        return _labels(self.arm, self.reason, self.cause)
 
     @property
     def result(self) -> Observation:
@@ -143,15 +138,11 @@ class Engine:
         except self._answers as error:
             return Observation(arm=arm, seconds=self._clock() - started, error=error)
         except Exception as error:  # noqa: BLE001 - whatever an implementation raises is a result
-            seconds, cause = self._clock() - started, cause_of_error(error)
-            return Observation(arm=arm, seconds=seconds, error=error, cause=cause)
-        return Observation(arm=arm, seconds=self._clock() - started, answer=answer)
-
-
-@cache
-def _labels(arm: Arm | None, reason: Reason, cause: Cause | None) -> Mapping[str, str]:
-    labels = {"arm": arm or NOBODY, "reason": reason}
-    return {**labels, "cause": cause} if cause else labels
+            seconds, cause = self._clock() - started, cause_of(error)
+            return Observation(arm=arm, seconds=seconds, error=error, cause=cause, failure=cause)
+        seconds = self._clock() - started
+        failure = None if answer.violation is None else Cause.CONTRACT
+        return Observation(arm=arm, seconds=seconds, answer=answer, failure=failure)
 
 
 def _outage(decision: Decision, *observations: Observation) -> Served:

@@ -34,16 +34,13 @@ class LastGood:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_age = max_age
+        self.is_on = max_age > 0
+        """Whether anything is kept at all."""
         self._max_bytes = max_bytes
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Good, float]] = OrderedDict()
         self._bytes = 0
-
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is kept at all."""
-        return self._max_age > 0
 
     def keep(self, question: str, good: Good) -> None:
         """Have `good` be the last good answer to `question`."""

@@ -28,7 +28,7 @@ class Cause(StrEnum):
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """What one arm did and the seconds it took: exactly one of `answer` and `error` is set.
 
-    An error without a cause is an answer too (not found, say); one with a cause is a failure.
+    An error without a cause is an answer too (not found, say); with a `cause` there is none.
     """
 
     arm: Arm
@@ -36,6 +36,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     answer: Answer | None = None
     error: Exception | None = None
     cause: Cause | None = None
+    failure: Cause | None = None
+    """What it is counted as, if it is a failure: `cause`, or that a reference which is sent all the
+    same breaks its contract."""
 
 
 class DeadlinePool:
@@ -78,10 +81,10 @@ class DeadlinePool:
             raise
 
 
-def cause_of_error(error: BaseException) -> Cause:
+def cause_of(error: BaseException) -> Cause:
     """Why an implementation that raised `error` has failed."""
     if isinstance(error, RolledBackError) and error.__cause__ is not None:
-        return cause_of_error(error.__cause__)
+        return cause_of(error.__cause__)
     if isinstance(error, ContractViolationError):
         return Cause.CONTRACT
     return Cause.TIMEOUT if isinstance(error, TimeoutError) else Cause.ERROR

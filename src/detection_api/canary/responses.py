@@ -11,7 +11,7 @@ from flask import Response, current_app, request
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ServiceUnavailable
 
-from detection_api.canary import metrics
+from detection_api.canary import engine, metrics
 from detection_api.canary.contract import Answer
 from detection_api.canary.decision import Arm, Reason
 from detection_api.canary.engine import NOBODY, Route, Served
@@ -21,6 +21,7 @@ from detection_api.canary.observation import Cause, Observation
 RETRY_AFTER = 5
 """Seconds after which a client may try again when no implementation could answer."""
 Header = tuple[str, str]
+_NONE: Mapping[str, str] = {}
 STALE = '110 - "Response is Stale"'
 """The `Warning` that RFC 5861 asks for."""
 
@@ -42,23 +43,12 @@ class Responder:
             ("Server-Timing", _timing(served.observations)),
         )
         answer = served.observations[-1].answer
-        if answer is not None:
-            return self._answer(endpoint, route, answer, said)
-        response = self._stale(route, served) or _failed(served)
-        response.headers.extend(said)
-        return response
-
-    def _answer(
-        self, endpoint: str, route: Route, answer: Answer, said: Iterable[Header]
-    ) -> Response:
-        own: Mapping[str, str] = {}
-        headers = said
-        if route.headers is not None:
-            try:
-                own = route.headers(answer.value)
-                headers = (*own.items(), *said)
-            except Exception:  # noqa: BLE001 - an answer without them is better than none
-                metrics.fault("headers", endpoint=endpoint)
+        if answer is None:
+            response = self._stale(route, served) or _failed(served)
+            response.headers.extend(said)
+            return response
+        own = _NONE if route.headers is None else _own(endpoint, route.headers, answer)
+        headers = (*own.items(), *said)
         if route.writes:
             return Json(answer.body, headers)
         if self._last.is_on and answer.violation is None:
@@ -120,6 +110,22 @@ def _failed(served: Served) -> Response:
         assert served.result.error is not None
         error = served.result.error
     return current_app.make_response(current_app.handle_user_exception(error))
+
+
+def _own(endpoint: str, headers: engine.Headers, answer: Answer) -> Mapping[str, str]:
+    """The headers that a route adds to an answer, which is better without them than none."""
+    try:
+        return headers(answer.value)
+    except Exception:  # noqa: BLE001 - its own fault must not become the client's
+        metrics.fault("headers", endpoint=endpoint)
+        return _NONE
+
+
+@cache
+def labels(arm: Arm | None, reason: Reason, cause: Cause | None) -> Mapping[str, str]:
+    """Arm, reason and cause, if there is one, in words for logs."""
+    told = {"arm": arm or NOBODY, "reason": reason}
+    return {**told, "cause": cause} if cause else told
 
 
 @cache
