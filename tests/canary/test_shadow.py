@@ -23,7 +23,7 @@ from detection_api.canary.observation import Observation
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.rules import rules_of
 from detection_api.canary.runtime import Runtime
-from detection_api.canary.shadow import MAX_WAITING, Job, Shadow
+from detection_api.canary.shadow import MAX_WAITING, NEWS, Job, Shadow
 from detection_api.canary.store import EventKind, RolloutState, Status
 from tests.canary.stores import ALL, summed
 
@@ -47,13 +47,16 @@ def route(
     )
 
 
-def job(request_id: str = "request-1", *, due: float = 0.0) -> Job:
+def job(
+    request_id: str = "request-1", *, due: float = 0.0, endpoint: str = "item", epoch: int = 0
+) -> Job:
     return Job(
-        endpoint="item",
+        endpoint=endpoint,
         route=route(),
         arguments={},
         answered=Observation(arm=Arm.LEGACY, seconds=0.0),
         request_id=request_id,
+        epoch=epoch,
         due=due,
     )
 
@@ -81,9 +84,18 @@ class Driven:
         self.seen.append(job.request_id)
         return self.look(job)
 
-    def offer(self, count: int = 1) -> None:
+    def offer(self, count: int = 1, **facts: Any) -> None:
         for number in range(count):
-            self.shadow.offer(job(str(number)))
+            self.shadow.offer(job(str(number), **facts))
+
+    def compare(self, count: int, **facts: Any) -> None:
+        """Offer one after the other, each when the last one has been looked at."""
+        for _ in range(count):
+            self.offer(**facts)
+            self.work()
+
+    def take(self, seconds: float) -> None:
+        self.now += seconds
 
     def work(self) -> None:
         while self.shadow.work():
@@ -147,6 +159,43 @@ def test_no_more_are_begun_in_a_second_than_the_operator_wants() -> None:
     driven.offer(3)
     driven.work()
     assert len(driven.seen) == 6
+
+
+def test_most_of_the_time_nothing_but_news_is_compared() -> None:
+    driven = Driven()
+    driven.compare(NEWS)
+    began = driven.now
+    driven.look = lambda _: driven.take(0.02)
+    for _ in range(1000):
+        driven.compare(1)
+        driven.now += 0.01
+    spent = 0.02 * (len(driven.seen) - NEWS)
+    assert spent / (driven.now - began) == pytest.approx(0.1, abs=0.005)
+    assert driven.dropped == [], "what nobody waits for is not missed"
+
+
+def test_while_a_later_one_is_looked_at_no_other_of_them_is_taken() -> None:
+    driven = Driven()
+    driven.compare(NEWS)
+
+    def offered_meanwhile(_: Job) -> None:
+        driven.offer(3)
+        driven.take(0.02)
+
+    driven.look = offered_meanwhile
+    driven.offer(3)
+    driven.work()
+    assert len(driven.seen) == NEWS + 1
+
+
+def test_an_endpoint_whose_state_has_changed_is_news_again() -> None:
+    driven = Driven()
+    driven.look = lambda _: driven.take(0.02)
+    for epoch in (0, 1):
+        driven.compare(NEWS + 10, epoch=epoch)
+        assert len(driven.seen) == NEWS * (epoch + 1)
+    driven.compare(1, endpoint="another")
+    assert len(driven.seen) == NEWS * 2 + 1, "each endpoint has its own"
 
 
 def test_a_look_that_raises_is_counted_and_the_next_one_is_made() -> None:

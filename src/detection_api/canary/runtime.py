@@ -247,6 +247,7 @@ class Runtime:
                 arguments=arguments,
                 answered=served.result,
                 request_id=ask.request_id,
+                epoch=self.sync.state(endpoint).epoch,
             )
         )
 

@@ -19,6 +19,10 @@ from detection_api.canary.observation import Observation
 
 MAX_WAITING = 32
 """Comparisons that wait for a look; more are dropped."""
+NEWS = 50
+"""Comparisons of an endpoint that are made as they come, after every change of its state."""
+REST = 9
+"""How many times as long as a later one took nothing but news is compared: a tenth of the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,8 @@ class Job:
     arguments: Mapping[str, Any]
     answered: Observation
     request_id: str
+    epoch: int = 0
+    """Of the endpoint's state; a rollout is waiting for evidence when it has just changed."""
     first: FirstLook | None = None
     due: float = 0.0
 
@@ -57,6 +63,9 @@ def _start_thread(run: Callable[[], None]) -> None:
 class Shadow:
     """One worker's comparisons, made one at a time.
 
+    The first NEWS of an endpoint in a state are made as they come. Of the others one at a time is
+    taken, and the next when the thread has rested REST times as long; what is offered meanwhile
+    is left out, which is no drop: there is evidence already.
     `per_second` is how many may be begun in a second; `on_drop` is told of each for which there is
     no room, `on_fault` of a look that raised; `context` is entered around every look; `clock` is
     monotonic, in seconds; `start` has a function run in the background for ever.
@@ -89,17 +98,32 @@ class Shadow:
         self._first: deque[Job] = deque()
         self._second: deque[Job] = deque()
         self._period, self._admitted = -math.inf, 0
+        self._news: dict[str, tuple[int, int]] = {}
+        self._is_looking, self._rests_until = False, -math.inf
         self._is_started = False
 
     def offer(self, job: Job) -> None:
         """Have `job` looked at soon, or dropped where there is no room; never raises or waits."""
         try:
+            if not self._is_wanted(job):
+                return
             if self._admit(job):
                 self._offered.set()
             else:
                 self._on_drop(job)
         except Exception:  # noqa: BLE001 - its own fault must not become the client's
             self._on_fault("shadow")
+
+    def _is_wanted(self, job: Job) -> bool:
+        """Whether `job` is news, or the thread has nothing to do and has rested."""
+        with self._lock:
+            epoch, seen = self._news.get(job.endpoint, (job.epoch, 0))
+            seen = seen if epoch == job.epoch else 0
+            if seen < NEWS:
+                self._news[job.endpoint] = (job.epoch, seen + 1)
+                return True
+            is_idle = not (self._is_looking or self._first)
+            return is_idle and self._clock() >= self._rests_until
 
     def _admit(self, job: Job) -> bool:
         """Queue `job` if there is room for it, and see that somebody works the queue off."""
@@ -125,6 +149,7 @@ class Shadow:
             job = self._first.popleft()
         else:
             return False
+        self._is_looking, began = True, self._clock()
         try:
             with self._context():
                 again = self._look(job)
@@ -133,6 +158,8 @@ class Shadow:
         else:
             if again is not None:
                 self._second.append(again)
+        ended = self._clock()
+        self._is_looking, self._rests_until = False, ended + REST * (ended - began)
         return True
 
     def _run(self) -> None:
