@@ -1,6 +1,7 @@
 """`python -m benchmarks [PART ...]`: run all parts, or those named, and print tables."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import click
@@ -26,7 +27,7 @@ from benchmarks.stage import Stage, stage
 from detection_api import logs
 
 SERVED: dict[str, Callable[[Stage, Options], Iterator[Result]]] = {
-    overhead.PART: overhead.run,
+    **{part: partial(overhead.run, subject=subject) for part, subject in overhead.PARTS.items()},
     "growth": growth.run,
     "deep-pages": deep_pages.run,
     "ingestion": ingestion.run,

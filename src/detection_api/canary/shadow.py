@@ -19,10 +19,12 @@ from detection_api.canary.observation import Observation
 
 MAX_WAITING = 32
 """Comparisons that wait for a look; more are dropped."""
-NEWS = 50
-"""Comparisons of an endpoint that are made as they come, after every change of its state."""
-REST = 9
-"""How many times as long as a later one took nothing but news is compared: a tenth of the time."""
+NEWS = 30
+"""Comparisons of an endpoint that are made as they come, after every change of its state: as many
+as a stage of a rollout waits for."""
+REST = 19
+"""How many times as long as one took nothing but news is compared after it: later ones take up a
+twentieth of the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
