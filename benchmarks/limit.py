@@ -4,6 +4,7 @@ The statements are those that the services run for default parameters, as the pr
 them, prepared once a connection; nothing is decoded, checked or encoded.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping
@@ -17,11 +18,15 @@ from unittest.mock import patch
 from benchmarks.load import CONNECTIONS, THREADS, Load, LoadError
 from benchmarks.world import CAMERAS, World
 from detection_api.extensions import reader
+from detection_api.postgres import READ_ONLY
 from detection_api.reader import Query
 from detection_api.schemas.cameras import CamerasQuery, CameraStatsPath
 from detection_api.schemas.records import PageQuery, ViolationPath
 from detection_api.schemas.statistics import DailyQuery, EventsQuery, HistoryQuery
 from detection_api.services import cameras, records, statistics
+
+_SETTINGS = " ".join(f"-c {name}={value}" for name, value in READ_ONLY.items())
+"""The services' own, as libpq's options."""
 
 
 class Limit:
@@ -48,6 +53,7 @@ class Limit:
                 *(f"--define={name}={value}" for name, value in variables.items()),
                 *("--log", f"--log-prefix={log}", self._url),
             ],
+            env={**os.environ, "PGOPTIONS": _SETTINGS},
             check=False,
             capture_output=True,
             text=True,

@@ -1,8 +1,8 @@
 """The peers' connections, set up by somebody who wants them to win.
 
 A pool of fixed size that is full before the first request, statements that asyncpg prepares once a
-connection and keeps, no timers for either, and no round trip for resetting a connection between
-requests: nothing here changes a session.
+connection and keeps, planned once as the services' are, no timers for either, and no round trip for
+resetting a connection between requests: nothing here changes a session.
 """
 
 import os
@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 import asyncpg
 from fastapi import FastAPI
+
+from detection_api.postgres import READ_ONLY
 
 POOL_SIZE = int(os.environ.get("PEER_POOL_SIZE", "8"))
 """Connections a worker: two workers then have one for each of 16 clients."""
@@ -35,6 +37,7 @@ class Database:
             max_size=POOL_SIZE,
             max_inactive_connection_lifetime=0,
             max_cached_statement_lifetime=0,
+            server_settings=READ_ONLY,
             init=self._set_up,
             reset=_leave_as_it_is,
         ) as self._pool:

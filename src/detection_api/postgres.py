@@ -25,8 +25,15 @@ from detection_api.errors import DeadlineExceededError
 
 UNAVAILABLE = (psycopg2.Error, DeadlineExceededError)
 """What is raised by all that reads PostgreSQL, the canary's store too, while it is away."""
-READ_ONLY: Mapping[str, str] = {"default_transaction_read_only": "on"}
-"""Session settings for a pool that never writes."""
+READ_ONLY: Mapping[str, str] = {
+    "default_transaction_read_only": "on",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""Session settings for a pool that never writes.
+
+Its statements are planned once a connection: left to itself PostgreSQL plans those over partitions
+anew for every execution, which takes as long as running them.
+"""
 _SET = "SELECT set_config(name, value, false) FROM unnest(%s, %s) AS setting (name, value)"
 TRUSTED_FOR = 0.05
 """Seconds after its last use in which a connection is not looked at: less than its server takes to

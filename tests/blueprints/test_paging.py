@@ -94,6 +94,29 @@ def test_pages_by_cursor_are_the_pages_by_offset(
 
 @walking
 @given(
+    ages=st.lists(st.integers(0, 9), min_size=1, max_size=12),
+    limit=st.integers(1, 5),
+    offset=st.integers(0, 6),
+)
+def test_pages_reach_back_over_months_without_records(
+    get: Get, follow: Follow, write: Write, ages: list[int], limit: int, offset: int
+) -> None:
+    camera = f"β {uuid4()}"
+    now = datetime.now(UTC)
+    write(camera, [now - timedelta(days=16 * age, minutes=1) for age in ages])
+    every = ids(get(PATH + camera, limit=100, start_time="2020-01-01T00:00:00Z"))
+    assert len(every) == len(ages)
+    response = get(PATH + camera, limit=limit, offset=offset)
+    walked = ids(response)
+    while (following := next_of(response)) is not None:
+        response = follow(following)
+        walked += ids(response)
+        assert response.json["total"] == len(ages)
+    assert walked == every[offset:]
+
+
+@walking
+@given(
     moments=st.lists(MOMENTS, min_size=1, max_size=12),
     later=st.lists(st.lists(MOMENTS, max_size=2), max_size=12),
     limit=st.integers(1, 4),

@@ -136,6 +136,7 @@ def of(filtered: FilteredQuery, *filters: str) -> Query:
 
 INDEXED = [
     *((query, ["camera_id"]) for query in records.RECORDS.values()),
+    *((query, ["camera_id", "timestamp"]) for query in records.RECENT_RECORDS.values()),
     (records.VIOLATION, ["id"]),
     (of(EVENTS), ["timestamp"]),
     (of(EVENTS, "camera_id"), ["camera_id", "timestamp"]),
@@ -172,6 +173,7 @@ def test_records_and_counts_of_a_window_are_found_by_their_time(pool: Pool, quer
 
 WINDOWED = [
     *(query for given, query in records.RECORDS.items() if "start_time" in given),
+    *records.RECENT_RECORDS.values(),
     *EVENTS.queries.values(),
     *HISTORY.queries.values(),
 ]

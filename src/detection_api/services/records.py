@@ -6,7 +6,18 @@ from itertools import chain
 from typing import Any
 
 from msgspec import UNSET
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Text, bindparam, select, true, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Text,
+    bindparam,
+    func,
+    select,
+    text,
+    true,
+    tuple_,
+)
 
 from detection_api.cursor import Position
 from detection_api.errors import NotFoundError
@@ -31,10 +42,22 @@ _CONDITIONS: Mapping[str, tuple[ColumnElement[bool], ...]] = {
     ),
 }
 """What each parameter that may be absent asks of a record."""
+_MONTH = text("interval '31 days'")
+_RECENT: Mapping[frozenset[str], ColumnElement[bool]] = {
+    frozenset(): _record.timestamp >= func.statement_timestamp().op("-")(_MONTH),
+    frozenset({"cursor"}): _record.timestamp >= _last_moment.op("-")(_MONTH),
+}
+"""Where a page without a window is looked for first, by what else is given: to begin reading in
+every month's partition takes longer than a page of two of them."""
+_NEAR = 1000
+"""Records that such a page may be further on."""
 
 
-def _page_query(*given: str) -> Query:
-    """A page and, in every row, the total; an empty page is one row of nulls with the total."""
+def _page_query(name: str, given: frozenset[str], *also: ColumnElement[bool]) -> Query:
+    """A page and, in every row, the total; an empty page is one row of nulls with the total.
+
+    The page is of what the parameters `given` ask for, and `also` is true of.
+    """
     counted = select(
         total(has_start="start_time" in given, has_end="end_time" in given).label("total")
     ).subquery("counted")
@@ -52,14 +75,14 @@ def _page_query(*given: str) -> Query:
             _record.processing_time,
         )
         .where(_record.camera_id == bindparam("camera_id", type_=Text))
-        .where(*chain.from_iterable(_CONDITIONS[name] for name in given))
+        .where(*chain.from_iterable(_CONDITIONS[name] for name in given), *also)
         .order_by(_record.timestamp.desc(), _record.id.desc())
         .limit(bindparam("limit", type_=BigInteger))
         .offset(bindparam("offset", type_=BigInteger))
         .subquery("page")
     )
     return Query(
-        "_".join(("detection_records", *given)),
+        "_".join((name, *sorted(given))),
         select(page, counted.c.total)
         .select_from(counted.outerjoin(page, true()))
         .order_by(page.c.timestamp.desc(), page.c.id.desc()),
@@ -67,12 +90,18 @@ def _page_query(*given: str) -> Query:
 
 
 RECORDS: Mapping[frozenset[str], Query] = {
-    frozenset(given): _page_query(*given) for given in subsets(_CONDITIONS)
+    frozenset(given): _page_query("detection_records", frozenset(given))
+    for given in subsets(_CONDITIONS)
 }
 """By the parameters that are given; each is planned for what it really asks.
 
 From a cursor on a page's first row is one descent of the index, whatever its depth.
 """
+RECENT_RECORDS: Mapping[frozenset[str], Query] = {
+    given: _page_query("recent_detection_records", given, recent)
+    for given, recent in _RECENT.items()
+}
+"""The same, where a page is likely to be found in the last month or the one before the cursor."""
 
 VIOLATION = Query(
     "violation",
@@ -110,25 +139,38 @@ def detection_records(
     `Reader.rows` raises.
     """
     optional = {"start_time": start_time, "end_time": end_time, "cursor": cursor}
-    rows = reader.rows(
-        RECORDS[frozenset(name for name, value in optional.items() if value is not None)],
-        camera_id=camera_id,
-        limit=limit,
-        offset=offset,
-        start_time=start_time,
-        end_time=end_time,
+    given = frozenset(name for name, value in optional.items() if value is not None)
+    parameters = {
+        "camera_id": camera_id,
+        "limit": limit,
+        "offset": offset,
+        "start_time": start_time,
+        "end_time": end_time,
         **({"last_moment": cursor.timestamp, "last_id": cursor.id} if cursor else {}),
-    )
-    total_of_all = rows[0].total
-    for row in rows:
-        row.total = UNSET  # it is no part of a record: an answer is compared as it goes out
+    }
+    page: list[Any] = []
+    total_of_all = None
+    if given in RECENT_RECORDS and offset <= _NEAR:
+        page, total_of_all = _page(RECENT_RECORDS[given], parameters)
+    is_last = cursor is None and offset + len(page) == total_of_all
+    if len(page) < limit and not is_last:
+        page, total_of_all = _page(RECORDS[given], parameters)
     return {
-        "records": [] if rows[0].id is None else rows,
+        "records": page,
         "total": total_of_all,
         "camera_id": camera_id,
         "limit": limit,
         "offset": offset,
     }
+
+
+def _page(query: Query, parameters: Mapping[str, Any]) -> tuple[list[Any], int]:
+    """The rows of a page, and the number of all that match."""
+    rows = reader.rows(query, **parameters)
+    total_of_all = rows[0].total
+    for row in rows:
+        row.total = UNSET  # it is no part of a record: an answer is compared as it goes out
+    return ([] if rows[0].id is None else rows), total_of_all
 
 
 def violation(*, violation_id: int) -> Any:
