@@ -17,13 +17,13 @@ from detection_api.canary.contract import Contract
 from detection_api.canary.decision import Arm, Decision, Reason
 from detection_api.canary.decorator import Canary
 from detection_api.canary.engine import Ask, Route, Served
-from detection_api.canary.ledger import Tally
+from detection_api.canary.ledger import BUCKET_SECONDS, Tally
 from detection_api.canary.memory_store import MemoryStore
 from detection_api.canary.observation import Observation
 from detection_api.canary.overrides import Overrides
 from detection_api.canary.rules import rules_of
 from detection_api.canary.runtime import Runtime
-from detection_api.canary.shadow import MAX_WAITING, NEWS, Job, Shadow
+from detection_api.canary.shadow import FORGOTTEN, MAX_WAITING, NEWS, REST, Job, Shadow
 from detection_api.canary.store import EventKind, RolloutState, Status
 from tests.canary.stores import ALL, summed
 
@@ -56,7 +56,7 @@ def job(
         arguments={},
         answered=Observation(arm=Arm.LEGACY, seconds=0.0),
         request_id=request_id,
-        epoch=epoch,
+        state=RolloutState(endpoint=endpoint, epoch=epoch),
         due=due,
     )
 
@@ -161,22 +161,42 @@ def test_no_more_are_begun_in_a_second_than_the_operator_wants() -> None:
     assert len(driven.seen) == 6
 
 
-def test_most_of_the_time_nothing_but_news_is_compared() -> None:
+def settled() -> Driven:
+    """A shadow for which the item's state is no news any more."""
     driven = Driven()
+    driven.compare(1)
+    driven.take(BUCKET_SECONDS)
     driven.compare(NEWS)
+    driven.seen.clear()
+    return driven
+
+
+def test_most_of_the_time_nothing_but_news_is_compared() -> None:
+    driven = settled()
     began = driven.now
     driven.look = lambda _: driven.take(0.02)
     for _ in range(1000):
         driven.compare(1)
         driven.now += 0.01
-    spent = 0.02 * (len(driven.seen) - NEWS)
+    spent = 0.02 * len(driven.seen)
     assert spent / (driven.now - began) == pytest.approx(0.05, abs=0.005)
     assert driven.dropped == [], "what nobody waits for is not missed"
 
 
+def test_news_does_not_shorten_the_rest_that_a_later_one_owes() -> None:
+    driven = settled()
+    driven.look = lambda _: driven.take(2.0)
+    driven.compare(1)
+    driven.look = lambda _: driven.take(0.001)
+    driven.compare(1, endpoint="another")
+    driven.take(2.0 * REST - 1)
+    driven.offer()
+    driven.work()
+    assert driven.seen == ["0", "0"], "the second one is the other endpoint's"
+
+
 def test_while_a_later_one_is_looked_at_no_other_of_them_is_taken() -> None:
-    driven = Driven()
-    driven.compare(NEWS)
+    driven = settled()
 
     def offered_meanwhile(_: Job) -> None:
         driven.offer(3)
@@ -185,17 +205,58 @@ def test_while_a_later_one_is_looked_at_no_other_of_them_is_taken() -> None:
     driven.look = offered_meanwhile
     driven.offer(3)
     driven.work()
-    assert len(driven.seen) == NEWS + 1
+    assert driven.seen == ["0"]
 
 
 def test_an_endpoint_whose_state_has_changed_is_news_again() -> None:
-    driven = Driven()
+    driven = settled()
     driven.look = lambda _: driven.take(0.02)
-    for epoch in (0, 1):
-        driven.compare(NEWS + 10, epoch=epoch)
-        assert len(driven.seen) == NEWS * (epoch + 1)
-    driven.compare(1, endpoint="another")
-    assert len(driven.seen) == NEWS * 2 + 1, "each endpoint has its own"
+    driven.compare(10)
+    assert len(driven.seen) == 1
+    driven.compare(10, epoch=1)
+    driven.take(BUCKET_SECONDS)
+    driven.compare(NEWS + 10, epoch=1)
+    assert len(driven.seen) == 1 + 10 + NEWS + 1, "and one when the thread had rested"
+
+
+def test_what_was_dropped_is_news_that_is_still_missing() -> None:
+    driven = Driven(per_second=NEWS / 2)
+    driven.compare(1)
+    driven.take(BUCKET_SECONDS)
+    driven.compare(NEWS)
+    assert len(driven.dropped) == NEWS / 2
+    driven.take(1)
+    driven.look = lambda _: driven.take(0.001)
+    driven.seen.clear()
+    driven.compare(NEWS)
+    assert len(driven.seen) >= NEWS / 2
+
+
+def test_an_endpoint_with_few_requests_has_its_turn() -> None:
+    driven = settled()
+    driven.compare(1, endpoint="rare")
+    driven.take(BUCKET_SECONDS)
+    driven.compare(NEWS, endpoint="rare")
+    driven.look = lambda _: driven.take(4.0)
+    driven.compare(1)
+    driven.seen.clear()
+    driven.take(FORGOTTEN)
+    driven.compare(1, endpoint="rare")
+    assert driven.seen == ["0"], "though the thread owes rest for the other's"
+
+
+def test_a_look_that_never_ends_is_told_of_by_drops() -> None:
+    driven = settled()
+
+    def hanging(_: Job) -> None:
+        for _ in range(MAX_WAITING + 1):
+            driven.take(FORGOTTEN)
+            driven.offer()
+
+    driven.look = hanging
+    driven.offer()
+    driven.shadow.work()
+    assert driven.dropped
 
 
 def test_a_look_that_raises_is_counted_and_the_next_one_is_made() -> None:

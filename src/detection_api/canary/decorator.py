@@ -183,8 +183,8 @@ class _Extension:
         endpoint = asked.url_rule.endpoint  # type: ignore[union-attr]  # for it has a view
         ask = self._ask(asked)
         served = self.runtime.serve(route, endpoint, ask, arguments)
-        response = self._responder.respond(endpoint, route, served)
         g._get_current_object().canary = labels(served.arm, served.reason, served.cause)
+        response = self._responder.respond(endpoint, route, served)
         try:
             for observation in served.observations:
                 if observation.failure:

@@ -239,7 +239,12 @@ class Runtime:
     def compare(
         self, endpoint: str, ask: Ask, route: Route, served: Served, arguments: Mapping[str, Any]
     ) -> None:
-        """Have the answer compared with the other arm's, soon, where there is room."""
+        """Have the answer compared with the other arm's, soon, where that is wanted."""
+        try:
+            state = self.sync.state(endpoint)
+        except Exception:  # noqa: BLE001 - its own fault must not become the client's
+            metrics.fault("read_state", endpoint=endpoint)
+            return
         self.shadow.offer(
             Job(
                 endpoint=endpoint,
@@ -247,7 +252,7 @@ class Runtime:
                 arguments=arguments,
                 answered=served.result,
                 request_id=ask.request_id,
-                epoch=self.sync.state(endpoint).epoch,
+                state=state,
             )
         )
 

@@ -10,21 +10,26 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from detection_api.canary.differences import Difference
 from detection_api.canary.engine import Route
+from detection_api.canary.ledger import BUCKET_SECONDS
 from detection_api.canary.observation import Observation
+from detection_api.canary.store import RolloutState
 
 MAX_WAITING = 32
 """Comparisons that wait for a look; more are dropped."""
 NEWS = 30
 """Comparisons of an endpoint that are made as they come, after every change of its state: as many
-as a stage of a rollout waits for."""
+as a stage of a rollout waits for. Those of the first BUCKET_SECONDS come on top, for the ledger's
+bucket that had begun before the change says nothing of the stage."""
 REST = 19
-"""How many times as long as one took nothing but news is compared after it: later ones take up a
+"""How many times as long as a later one took nothing but news is compared after it: those take up a
 twentieth of the time."""
+FORGOTTEN = 60.0
+"""Seconds without a comparison after which an endpoint has its turn, whoever else is busier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +53,10 @@ class Job:
     arguments: Mapping[str, Any]
     answered: Observation
     request_id: str
-    epoch: int = 0
-    """Of the endpoint's state; a rollout is waiting for evidence when it has just changed."""
+    state: RolloutState | None = None
+    """The endpoint's; a rollout waits for evidence when it has just changed."""
+    is_news: bool = True
+    """Whether nothing rests for its sake."""
     first: FirstLook | None = None
     due: float = 0.0
 
@@ -62,12 +69,22 @@ def _start_thread(run: Callable[[], None]) -> None:
     threading.Thread(target=run, name="canary-shadow", daemon=True).start()
 
 
+@dataclass(slots=True)
+class _News:
+    """How many comparisons of an endpoint in a `state` were taken that count, and since when."""
+
+    state: RolloutState | None
+    since: float
+    made: int = 0
+
+
 class Shadow:
     """One worker's comparisons, made one at a time.
 
     The first NEWS of an endpoint in a state are made as they come. Of the others one at a time is
     taken, and the next when the thread has rested REST times as long; what is offered meanwhile
-    is left out, which is no drop: there is evidence already.
+    is left out, which is no drop: there is evidence already. An endpoint that is FORGOTTEN is not
+    left out.
     `per_second` is how many may be begun in a second; `on_drop` is told of each for which there is
     no room, `on_fault` of a look that raised; `context` is entered around every look; `clock` is
     monotonic, in seconds; `start` has a function run in the background for ever.
@@ -100,48 +117,56 @@ class Shadow:
         self._first: deque[Job] = deque()
         self._second: deque[Job] = deque()
         self._period, self._admitted = -math.inf, 0
-        self._news: dict[str, tuple[int, int]] = {}
+        self._news: dict[str, _News] = {}
+        self._taken_at: dict[str, float] = {}
         self._is_looking, self._rests_until = False, -math.inf
         self._is_started = False
 
     def offer(self, job: Job) -> None:
         """Have `job` looked at soon, or dropped where there is no room; never raises or waits."""
         try:
-            if not self._is_wanted(job):
-                return
-            if self._admit(job):
+            with self._lock:
+                now = self._clock()
+                is_news = self._is_news(job, now)
+                if not (is_news or self._is_wanted(job, now)):
+                    return
+                is_taken = self._take(replace(job, is_news=is_news), now)
+            if is_taken:
                 self._offered.set()
             else:
                 self._on_drop(job)
         except Exception:  # noqa: BLE001 - its own fault must not become the client's
             self._on_fault("shadow")
 
-    def _is_wanted(self, job: Job) -> bool:
-        """Whether `job` is news, or the thread has nothing to do and has rested."""
-        with self._lock:
-            epoch, seen = self._news.get(job.endpoint, (job.epoch, 0))
-            seen = seen if epoch == job.epoch else 0
-            if seen < NEWS:
-                self._news[job.endpoint] = (job.epoch, seen + 1)
-                return True
-            is_idle = not (self._is_looking or self._first)
-            return is_idle and self._clock() >= self._rests_until
+    def _is_news(self, job: Job, now: float) -> bool:
+        """Whether the endpoint's state has changed and not been compared enough since."""
+        news = self._news.get(job.endpoint)
+        if news is None or news.state != job.state:
+            news = self._news[job.endpoint] = _News(job.state, now)
+        return news.made < NEWS
 
-    def _admit(self, job: Job) -> bool:
-        """Queue `job` if there is room for it, and see that somebody works the queue off."""
-        with self._lock:
-            if not self._is_started:
-                self._start(self._run)
-                self._is_started = True
-            now = self._clock()
-            if now - self._period >= 1:
-                self._period, self._admitted = now, 0
-            is_full = len(self._first) + len(self._second) >= MAX_WAITING
-            if is_full or self._admitted >= self._per_second:
-                return False
-            self._admitted += 1
-            self._first.append(job)
+    def _is_wanted(self, job: Job, now: float) -> bool:
+        """Whether the thread has nothing to do and has rested, or the endpoint was forgotten."""
+        if now - self._taken_at.get(job.endpoint, now) >= FORGOTTEN:
             return True
+        return not (self._is_looking or self._first) and now >= self._rests_until
+
+    def _take(self, job: Job, now: float) -> bool:
+        """Queue `job` if there is room for it, and see that somebody works the queue off."""
+        if not self._is_started:
+            self._start(self._run)
+            self._is_started = True
+        if now - self._period >= 1:
+            self._period, self._admitted = now, 0
+        is_full = len(self._first) + len(self._second) >= MAX_WAITING
+        if is_full or self._admitted >= self._per_second:
+            return False
+        self._admitted += 1
+        self._taken_at[job.endpoint] = now
+        news = self._news[job.endpoint]
+        news.made += now - news.since >= BUCKET_SECONDS
+        self._first.append(job)
+        return True
 
     def work(self) -> bool:
         """Look at the next job, if one is due; whether there was one."""
@@ -160,8 +185,10 @@ class Shadow:
         else:
             if again is not None:
                 self._second.append(again)
-        ended = self._clock()
-        self._is_looking, self._rests_until = False, ended + REST * (ended - began)
+        finally:
+            ended, self._is_looking = self._clock(), False
+            if not job.is_news:
+                self._rests_until = max(self._rests_until, ended) + REST * (ended - began)
         return True
 
     def _run(self) -> None:
