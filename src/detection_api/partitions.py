@@ -140,9 +140,9 @@ def create(connection: extensions.connection, table: str, month: date) -> None:
     """Make `table`'s partition for `month` unless there is one, with rows of the default one.
 
     One transaction. Others that make partitions wait, writers of the default partition wait
-    while rows move, and its readers only for the last step, about 0.3 s for a million rows; one
-    that waits there may miss the moved rows that once, because PostgreSQL had already planned
-    where to look. Raises psycopg2's LockNotAvailable when a lock is not to be had in
+    while rows move, and readers of the table only for the last step, about 0.3 s for a million
+    rows; one that waits there may miss the moved rows that once, because where to look was
+    settled already. Raises psycopg2's LockNotAvailable when a lock is not to be had in
     LOCK_TIMEOUT_MS; nothing is changed then.
     """
     partition = partition_name(table, month)

@@ -1,4 +1,4 @@
-"""Each endpoint is one prepared statement, which finds what it reads through an index."""
+"""Each endpoint is a prepared statement, which finds what it reads through an index."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
