@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,23 @@ def test_news_does_not_shorten_the_rest_that_a_later_one_owes() -> None:
     driven.offer()
     driven.work()
     assert driven.seen == ["0", "0"], "the second one is the other endpoint's"
+
+
+def test_a_short_second_look_does_not_shorten_the_rest_after_a_long_first_one() -> None:
+    driven = settled()
+
+    def long(first: Job) -> Job:
+        driven.take(2.0)
+        return replace(first, due=driven.now)
+
+    driven.look = long
+    driven.offer()
+    driven.shadow.work()
+    driven.look = lambda _: driven.take(0.001)
+    driven.work()
+    driven.take(2.0 * REST - 1)
+    driven.compare(1)
+    assert driven.seen == ["0", "0"], "the two looks at the first one"
 
 
 def test_while_a_later_one_is_looked_at_no_other_of_them_is_taken() -> None:
