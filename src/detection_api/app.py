@@ -1,11 +1,10 @@
 """Joins the parts into an application; the only place that does."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 from flask import Flask
@@ -22,6 +21,7 @@ from detection_api import (
     problems,
     vitals,
 )
+from detection_api.application import Application
 from detection_api.blueprints import cameras, monitoring, records, rollout, statistics
 from detection_api.canary.overrides import SETTLE, Overrides
 from detection_api.canary.postgres_store import SESSION_SETTINGS, PostgresStore
@@ -41,14 +41,6 @@ TOKENS_DEADLINE = 1.0
 OPERATORS_DEADLINE = 5.0
 """Seconds that an operator's statement may take: a server is busy when a rollback is needed."""
 BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp, rollout.blp)
-
-
-class Application(Flask):
-    """Flask without coroutines: no view is one, and looking at each of them is not free."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """`func` as it is."""
-        return func
 
 
 def create(environ: Mapping[str, str] | None = None) -> Flask:
