@@ -97,7 +97,7 @@ class Instance:
         self.log = folder / "gunicorn.log"
         self._fault_file = folder / "fault"
         self.mend()
-        self._environ = {
+        self.environ = {
             **os.environ,
             "WEB_CONCURRENCY": "4",
             "ENV_FILE": str(self.env_file),
@@ -122,7 +122,7 @@ class Instance:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", self._app],
                 cwd=ROOT,
-                env=self._environ,
+                env=self.environ,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -60,3 +60,14 @@ def test_an_error_in_a_request_ends_neither_the_worker_nor_its_other_connections
         assert {connection.recv(12) for connection in connections} == {b"HTTP/1.1 400"}
     assert {instance.get(path).status for path in PATHS} == {200}
     assert instance.workers == workers
+
+
+def test_a_proxy_may_ask_over_a_unix_socket(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    served = Instance(tmp_path, {**world.environ, "THREADS": "1"})
+    served.environ["GUNICORN_CMD_ARGS"] = f"--bind unix:{path} --bind 127.0.0.1:{served.port}"
+    with served, socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        connection.sendall(REQUEST + LAST_REQUEST)
+        received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert received.count(b"HTTP/1.1 200 OK") == 2
