@@ -100,7 +100,7 @@ def _open() -> None:
 
 def _close(response: Response) -> Response:
     known = g._get_current_object()
-    response.headers["X-Request-ID"] = known.request_id
+    response.headers.add("X-Request-ID", known.request_id)
     if not log.is_enabled_for(logging.INFO):
         return response
     log.info(

@@ -10,6 +10,7 @@ import xxhash
 from flask import Response, current_app, request
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.wsgi import ClosingIterator
 
 from detection_api.canary import engine, metrics
 from detection_api.canary.contract import Answer
@@ -82,11 +83,12 @@ class Json(Response):
         needed = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         super().__init__([body], HTTPStatus.OK, Headers([*needed, *headers]))
 
-    def get_wsgi_headers(self, environ: Any) -> Headers:
-        """As Werkzeug, which finds nothing to mend in those of a whole answer, and copies them."""
-        if self.status_code == HTTPStatus.OK:
-            return self.headers
-        return super().get_wsgi_headers(environ)
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        """As Werkzeug, which would look through a whole answer for what it has to mend."""
+        if self.status_code != HTTPStatus.OK or environ["REQUEST_METHOD"] == "HEAD":
+            return super().__call__(environ, start_response)
+        start_response(self.status, self.headers.to_wsgi_list())
+        return ClosingIterator(self.response, self.close)  # type: ignore[arg-type]
 
 
 def validated(body: bytes, headers: Iterable[Header]) -> Response:
