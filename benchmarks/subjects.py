@@ -43,6 +43,10 @@ def _ours(server: str, command: Command) -> list[Subject]:
     ]
 
 
+def _peer(part: str, module: str) -> Subject:
+    return Subject(part, "gunicorn+uvicorn", servers.uvicorn, f"benchmarks.peers.{module}:app")
+
+
 CANARY = Subject("canary", "gunicorn", servers.gunicorn)
 SHADOWED = replace(CANARY, part="canary-shadow-10", environ={**ALL_DOMAIN, "SHADOW_PERCENT": "10"})
 UNDECORATED = replace(CANARY, part="undecorated", app="benchmarks.undecorated:app")
@@ -50,9 +54,8 @@ SUBJECTS = (
     *_ours("gunicorn", servers.gunicorn),
     *_ours("granian", servers.granian),
     Subject("legacy", "gunicorn", servers.gunicorn, environ=ALL_LEGACY),
-    Subject("peer-fastapi", "gunicorn+uvicorn", servers.uvicorn, "benchmarks.peers.plain:app"),
-    Subject(
-        "peer-fastapi-tuned", "gunicorn+uvicorn", servers.uvicorn, "benchmarks.peers.tuned:app"
-    ),
+    _peer("peer-fastapi", "plain"),
+    _peer("peer-fastapi-typed", "typed"),
+    _peer("peer-fastapi-tuned", "tuned"),
 )
 """`canary` is what everything else is compared with, all at once; see `overhead` for the rest."""

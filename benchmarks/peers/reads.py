@@ -27,9 +27,14 @@ async def detection_records(
     start: datetime | None,
     end: datetime | None,
 ) -> dict[str, Any]:
-    """One page of a camera's records and how many there are in all."""
+    """One page of a camera's records and how many there are in all.
+
+    Where the last month fills the page, no older partition is looked into, as in the services.
+    """
     if start is None and end is None:
-        rows = await database.rows(sql.RECORDS, camera_id, limit, offset)
+        rows = await database.rows(sql.RECENT_RECORDS, camera_id, limit, offset)
+        if len(rows) < limit:
+            rows = await database.rows(sql.RECORDS, camera_id, limit, offset)
     else:
         rows = await database.rows(sql.RECORDS_OF_WINDOW, camera_id, limit, offset, start, end)
     *columns, _ = rows[0].keys()

@@ -18,6 +18,11 @@ LEFT JOIN page ON true
 ORDER BY page.timestamp DESC, page.id DESC
 """
 
+RECENT_RECORDS = RECORDS.replace(
+    "WHERE camera_id = $1",
+    "WHERE camera_id = $1 AND timestamp >= statement_timestamp() - interval '31 days'",
+)
+
 RECORDS_OF_WINDOW = """
 WITH matching AS (
     SELECT id, camera_id, timestamp, frame_number, person_count, hairnet_violations,

@@ -12,7 +12,14 @@ from psycopg2 import extensions
 from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
 
 ROWS = 7000
-PARTS = ("canary", "undecorated", "bare-flask", "peer-fastapi", "peer-fastapi-tuned")
+PARTS = (
+    "canary",
+    "undecorated",
+    "bare-flask",
+    "peer-fastapi",
+    "peer-fastapi-typed",
+    "peer-fastapi-tuned",
+)
 
 
 @pytest.fixture(scope="package")

@@ -5,7 +5,7 @@ import requests
 from benchmarks.stage import Server
 from benchmarks.world import NEWEST_VIOLATIONS, VIOLATIONS
 
-PEERS = ("peer-fastapi", "peer-fastapi-tuned")
+PEERS = ("peer-fastapi", "peer-fastapi-typed", "peer-fastapi-tuned")
 RECORDS = "/api/v1/records/detection-records"
 STATISTICS = "/api/v1/statistics"
 PATHS = (
