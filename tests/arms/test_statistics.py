@@ -135,6 +135,19 @@ def test_an_event_without_a_track_says_so_in_its_id(world: World, ask: Ask) -> N
     assert (found["id"], found["track_id"]) == (f"{TS}_None", None)
 
 
+@pytest.mark.parametrize(
+    "ts", [0, 5e-324, 1e-5, 1e-4, 0.1, 1e9, 1234567890.1234567, 1e11, 253402300799.99997]
+)
+def test_an_events_id_has_its_time_as_python_writes_it(world: World, ask: Ask, ts: float) -> None:
+    world.log_events(event(ts, track_id=7))
+    window = {
+        "start_time": datetime(1970, 1, 1, tzinfo=UTC),
+        "end_time": datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    }
+    (found,) = ask("events", **{**EVENTS, **window})["events"]
+    assert found["id"] == f"{float(ts)!r}_7"
+
+
 @pytest.mark.parametrize("endpoint", ["events", "history"])
 def test_events_are_newest_first_and_of_equal_times_the_later_line_is(
     world: World, ask: Ask, endpoint: str

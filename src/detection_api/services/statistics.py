@@ -5,7 +5,18 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, TypedDict
 
-from sqlalchemy import BigInteger, Date, DateTime, Text, bindparam, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 
 from detection_api.canary.typed import learned
 from detection_api.extensions import cache
@@ -28,10 +39,17 @@ DAILY = FilteredQuery(
 _newest_first = (_event.timestamp.desc(), _event.id.desc())
 _limit = bindparam("limit", type_=BigInteger)
 
+_digits = cast(_event.ts, Text)
+_number = case(
+    (_event.ts == func.trunc(_event.ts), _digits + literal_column("'.0'")), else_=_digits
+)
+"""A `ts` as Python writes it: PostgreSQL finds the same digits, and leaves out a fraction of 0."""
+_track = func.coalesce(cast(_event.track_id, Text), literal_column("'None'"))
+
 EVENTS = FilteredQuery(
     "statistics_events",
     select(
-        _event.ts.label("id"),
+        (_number + literal_column("'_'") + _track).label("id"),
         _event.timestamp,
         _event.type,
         _event.camera_id,
@@ -114,8 +132,6 @@ def events(
         end=end_time,
         limit=limit,
     )
-    for row in rows:
-        row.id = f"{row.id}_{row.track_id}"
     return {"events": rows, "total": len(rows)}
 
 
