@@ -22,7 +22,13 @@ _MOMENT = Annotated[datetime, Meta(tz=True)]
 
 _OBJECT = dict[str, Any]
 _decode_json = msgspec.json.Decoder(msgspec.Raw).decode
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class _AnyObject(msgspec.Struct, gc=False):
+    """An object, whatever it has: members are read over."""
+
+
+_decode_object = msgspec.json.Decoder(_AnyObject).decode
 
 _SCALARS: Mapping[type[_Field], Any] = {
     fields.String: str,
@@ -165,11 +171,11 @@ def _require_object_or_null(value: Any) -> None:
 
 
 def _require_object(value: Any) -> None:
-    if isinstance(value, dict):
+    if isinstance(value, msgspec.Raw):
+        _decode_object(value)
+    elif isinstance(value, dict):
         msgspec.convert(value, _OBJECT)
         _require_finite(value)
-    elif isinstance(value, msgspec.Raw):
-        _decode_object(value)
     elif value is not msgspec.UNSET:
         raise ValueError(f"expected an object, got {type(value).__name__}")
 
