@@ -1,5 +1,7 @@
 """What is made once at import and joined to an application by `create_app`."""
 
+from pathlib import Path
+
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
@@ -9,7 +11,7 @@ from detection_api.models.base import Base
 from detection_api.reader import Reader
 
 db = SQLAlchemy(metadata=Base.metadata, disable_autonaming=True)
-migrate = Migrate(directory="migrations")
+migrate = Migrate(directory=str(Path(__file__).parents[2] / "migrations"))
 canary = Canary()
 cache = Cache()
 reader = Reader()
