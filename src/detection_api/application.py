@@ -13,13 +13,15 @@ PLACES = 64
 """Hosts that are remembered: what clients call this one, not one for each of them."""
 QUESTIONS = 256
 """Paths that are remembered: those that are polled."""
+LONGEST = 512
+"""Characters; a longer host or path is not worth the memory."""
 
 
 class Application(Flask):
     """Flask without coroutines, which reads a host and a path that it knows no second time.
 
     No view is a coroutine, and looking at each of them is not free. What Werkzeug makes of a `Host`
-    header, and which rule a path is of, depends on nothing else; what it refuses is refused anew.
+    header, and which rule a path is of, depends on nothing else; what raises is not remembered.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -39,9 +41,13 @@ class Application(Flask):
         """As Flask, but that an upgrade to a websocket is not looked for: no route takes one."""
         if request is None:
             return super().create_url_adapter(None)
+        if (trusted := self.config["TRUSTED_HOSTS"]) is not None:
+            request.trusted_hosts = trusted
         known = request.environ
-        request.host, bound = self._place(
-            known.get("HTTP_HOST"),
+        host = known.get("HTTP_HOST")
+        bind = self._place if host is None or len(host) <= LONGEST else self._bind
+        request.host, bound = bind(
+            host,
             known["wsgi.url_scheme"],
             known["SERVER_NAME"],
             known["SERVER_PORT"],
@@ -94,9 +100,10 @@ class _Context(RequestContext):
     def match_request(self) -> None:
         """As Flask, for all that is not found at once."""
         request = self.request
+        if len(request.path) > LONGEST:
+            return super().match_request()
         try:
             request.url_rule, found = self.app.rule_of(request.method, request.path)
         except HTTPException:
-            super().match_request()
-        else:
-            request.view_args = dict(found)
+            return super().match_request()
+        request.view_args = dict(found)
