@@ -27,7 +27,7 @@ class Application(Flask):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._place = lru_cache(PLACES)(self._bind)
-        self.rule_of = lru_cache(QUESTIONS)(self._rule_of)
+        self._remembered = lru_cache(QUESTIONS)(self._rule_of)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """`func` as it is."""
@@ -64,6 +64,18 @@ class Application(Flask):
             request.query_string.decode(errors="replace"),
         )
 
+    def rule_of(self, method: str, path: str) -> tuple[Rule, Mapping[str, Any]] | None:
+        """The rule that a path is of, and the arguments in it; None where that is to be looked up.
+
+        So it is where there is none, for what is to be redirected, and for a long path.
+        """
+        if len(path) > LONGEST:
+            return None
+        try:
+            return self._remembered(method, path)
+        except HTTPException:
+            return None
+
     def _bind(
         self, host: str | None, scheme: str, server: str, port: str, script_name: str
     ) -> tuple[str, MapAdapter]:
@@ -85,10 +97,6 @@ class Application(Flask):
         return request.host, bound
 
     def _rule_of(self, method: str, path: str) -> tuple[Rule, Mapping[str, Any]]:
-        """The rule that a path is of, and the arguments in it.
-
-        Raises werkzeug's HTTPException where there is none, and for what is to be redirected.
-        """
         return self.url_map.bind("").match(path, method, return_rule=True)
 
 
@@ -100,10 +108,8 @@ class _Context(RequestContext):
     def match_request(self) -> None:
         """As Flask, for all that is not found at once."""
         request = self.request
-        if len(request.path) > LONGEST:
-            return super().match_request()
-        try:
-            request.url_rule, found = self.app.rule_of(request.method, request.path)
-        except HTTPException:
-            return super().match_request()
-        request.view_args = dict(found)
+        if found := self.app.rule_of(request.method, request.path):
+            request.url_rule, arguments = found
+            request.view_args = dict(arguments)
+        else:
+            super().match_request()
