@@ -81,7 +81,7 @@ class Application(Flask):
     ) -> tuple[str, MapAdapter]:
         """The host that a request is for, and the rules as bound to it.
 
-        Raises werkzeug's SecurityError for a host that is none.
+        Raises werkzeug's SecurityError for a host that is not trusted.
         """
         environ = {
             "REQUEST_METHOD": "GET",
