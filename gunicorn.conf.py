@@ -26,11 +26,8 @@ ACCEPT_PAUSE = 1e-4
 CLIENT_PATIENCE = struct.pack("ll", 2, 0)
 """Seconds and microseconds that a worker without other threads waits for a client to go on sending
 or reading."""
-NOTIFY_SECONDS = 1
-"""How often such a worker tells its master that it lives: far within gunicorn's timeout."""
 TCP_CORK = getattr(socket, "TCP_CORK", None)
-"""Linux's option to hold what is written until it is taken back: a head and its body are one
-packet then, and the client is woken once."""
+"""Linux's option to hold what is written until it is taken back."""
 
 
 class FairWorker(ThreadWorker):
@@ -73,26 +70,33 @@ class LoneWorker(FairWorker):
             for patience in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 conn.sock.setsockopt(socket.SOL_SOCKET, patience, CLIENT_PATIENCE)
             return _DEFER
-        result = self._answer_one(conn)
+        self.notify()  # a batch of slow answers must not look like a worker that hangs
+        result = self.handle(conn)
         while result is True and conn.parser.unreader.buf.getvalue():  # it has asked on meanwhile
-            result = self._answer_one(conn)
+            self.notify()
+            result = self.handle(conn)
         return result
 
-    def _answer_one(self, conn: Any) -> Any:
+    def notify(self) -> None:
+        """Tell the master that this worker lives, four times within what it may be silent for."""
         now = time.monotonic()
-        if now - self.notified_at >= NOTIFY_SECONDS:  # many slow answers are no worker that hangs
+        if now - self.notified_at >= self.timeout / 2:  # which is half of that already
             self.notified_at = now
-            self.notify()
-        self._hold(conn, True)
-        try:
-            return self.handle(conn)
-        finally:
-            self._hold(conn, False)
+            super().notify()
 
-    def _hold(self, conn: Any, is_held: bool) -> None:
-        is_tcp = isinstance(conn.client, tuple) and conn.sock.fileno() >= 0
-        if TCP_CORK is not None and is_tcp:
-            conn.sock.setsockopt(socket.IPPROTO_TCP, TCP_CORK, is_held)
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """As gunicorn, but that head and body of an answer to a read are one packet.
+
+        The client is woken once then.
+        """
+        if TCP_CORK is None or req.method != "GET" or not isinstance(conn.client, tuple):
+            return super().handle_request(req, conn)
+        conn.sock.setsockopt(socket.IPPROTO_TCP, TCP_CORK, True)
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            if conn.sock.fileno() >= 0:
+                conn.sock.setsockopt(socket.IPPROTO_TCP, TCP_CORK, False)
 
     def murder_keepalived(self, force: bool = False) -> None:
         """Close who said nothing in time, unless somebody was not listened to meanwhile."""

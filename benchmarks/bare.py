@@ -7,10 +7,11 @@ parameter is looked at; there is no canary, no request id, no tag, no log and no
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response
+from flask import Response
 
 from benchmarks.undecorated import View
 from benchmarks.undecorated import app as _connected  # whose making gives the services their pool
+from detection_api.application import Application
 from detection_api.canary.contract import Contract
 from detection_api.schemas.cameras import CameraList, CamerasQuery, CameraStats
 from detection_api.schemas.records import PageQuery, RecordPage, Violation
@@ -24,7 +25,7 @@ from detection_api.schemas.statistics import (
 )
 from detection_api.services import cameras, records, statistics
 
-app = Flask(__name__)
+app = Application(__name__)
 app.extensions, app.config = _connected.extensions, _connected.config
 
 

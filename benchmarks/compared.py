@@ -14,7 +14,7 @@ from benchmarks.stage import Stage
 from benchmarks.subjects import SUBJECTS
 
 PARTS = ("limit", *dict.fromkeys(subject.part for subject in SUBJECTS))
-OF_A_SERVER = {"domain", "bare-flask"}
+OF_A_SERVER = {"domain", "canary-cached", "bare-flask"}
 """Compared with the canary under the same server only."""
 PGBENCH = ("limit", "pgbench")
 Name = tuple[str, str]

@@ -39,6 +39,7 @@ def _ours(server: str, command: Command) -> list[Subject]:
     return [
         Subject("canary", server, command),
         Subject("domain", server, command, environ=ALL_LEGACY, query="?force_domain=true"),
+        Subject("canary-cached", server, command, environ={**ALL_DOMAIN, "CACHE_TTL_S": "1"}),
         Subject("bare-flask", server, command, "benchmarks.bare:app"),
     ]
 

@@ -5,8 +5,9 @@ from itertools import product
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
+from werkzeug.exceptions import SecurityError
 
-from detection_api.application import Application
+from detection_api.application import LONGEST, Application
 
 PATHS = (
     "/here",
@@ -17,9 +18,18 @@ PATHS = (
     "/named/%C3%BC",
     "/named/%ff",
     "//named/a",
+    "/named/" + "a" * LONGEST,
     "/none",
 )
-HOSTS = ("one.test", "two.test:8000", "one.test:80", "no host/", "[::1]:8000", "evil.test")
+HOSTS = (
+    "one.test",
+    "two.test:8000",
+    "one.test:80",
+    "no host/",
+    "[::1]:8000",
+    "evil.test",
+    "a" * LONGEST + ".test",
+)
 
 
 def clients(trusted: list[str] | None) -> tuple[FlaskClient, FlaskClient]:
@@ -30,6 +40,8 @@ def clients(trusted: list[str] | None) -> tuple[FlaskClient, FlaskClient]:
         app.add_url_rule("/here", "here", lambda: f"{request.host} {request.url}")
         app.add_url_rule("/folder/", "folder", lambda: "folder")
         app.add_url_rule("/named/<name>", "named", _changed)
+        app.register_error_handler(404, lambda _: (f"not at {request.host}", 404))
+        app.register_error_handler(SecurityError, _refused)
         return app.test_client()
 
     return client(Flask(__name__)), client(Application(__name__))
@@ -39,6 +51,12 @@ def _changed(name: str) -> str:
     assert request.view_args is not None
     request.view_args["name"] = "changed"
     return name
+
+
+def _refused(_: Exception) -> tuple[str, int]:
+    with pytest.raises(SecurityError):
+        _ = request.host
+    return "refused", 400
 
 
 @pytest.mark.parametrize("trusted", [None, ["one.test", "two.test"]])

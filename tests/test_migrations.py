@@ -1,16 +1,19 @@
 """The migrations: they make what the models declare, and can be taken back."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 import flask_migrate
 import psycopg2
 
 from detection_api import partitions
 from tests.conftest import migrating_app, upgrade
+from tests.factory import COMMAND
 from tests.ingest.support import query, wait_until
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('detection-api migrations', 0))"
@@ -45,6 +48,15 @@ def test_upgrade_downgrade_and_upgrade_again_run_clean(new_database: Callable[[s
     assert _tables(url) == {"alembic_version"}
     upgrade(url)
     assert _tables(url) == upgraded
+
+
+def test_the_command_migrates_from_whatever_folder_it_is_given_in(
+    new_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    url = new_database("from_another_folder")
+    environ = {**os.environ, "DATABASE_URL": url}
+    subprocess.run([COMMAND, "db", "upgrade"], cwd=tmp_path, env=environ, check=True)
+    assert "events" in _tables(url)
 
 
 def test_a_host_waits_while_another_one_migrates(new_database: Callable[[str], str]) -> None:

@@ -1,4 +1,4 @@
-"""What both peers ask the database: rows, and what is made of them before they are encoded."""
+"""What the peers ask the database: rows, and what is made of them before they are encoded."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 from benchmarks.peers import sql
 from benchmarks.peers.database import Database
 
+NEAR = 1000
+"""Records that a page which is looked for in the last month first may be further on."""
 RUNNING_WITHIN = timedelta(seconds=30)
 NO_STATISTICS = {
     "total_frames": 0,
@@ -31,12 +33,16 @@ async def detection_records(
 
     Where the last month fills the page, no older partition is looked into, as in the services.
     """
-    if start is None and end is None:
-        rows = await database.rows(sql.RECENT_RECORDS, camera_id, limit, offset)
-        if len(rows) < limit:
-            rows = await database.rows(sql.RECORDS, camera_id, limit, offset)
+    page = (camera_id, limit, offset)
+    if start is not None or end is not None:
+        rows = await database.rows(sql.RECORDS_OF_WINDOW, *page, start, end)
+    elif offset > NEAR:
+        rows = await database.rows(sql.RECORDS, *page)
     else:
-        rows = await database.rows(sql.RECORDS_OF_WINDOW, camera_id, limit, offset, start, end)
+        rows = await database.rows(sql.RECENT_RECORDS, *page)
+        found = sum(row["id"] is not None for row in rows) if len(rows) <= 1 else len(rows)
+        if found < limit and offset + found < rows[0]["total"]:
+            rows = await database.rows(sql.RECORDS, *page)
     *columns, _ = rows[0].keys()
     is_empty = rows[0]["id"] is None
     return {

@@ -13,19 +13,21 @@ PLACES = 64
 """Hosts that are remembered: what clients call this one, not one for each of them."""
 QUESTIONS = 256
 """Paths that are remembered: those that are polled."""
+LONGEST = 512
+"""Characters; a longer host or path is not worth the memory."""
 
 
 class Application(Flask):
     """Flask without coroutines, which reads a host and a path that it knows no second time.
 
     No view is a coroutine, and looking at each of them is not free. What Werkzeug makes of a `Host`
-    header, and which rule a path is of, depends on nothing else; what it refuses is refused anew.
+    header, and which rule a path is of, depends on nothing else; what raises is not remembered.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._place = lru_cache(PLACES)(self._bind)
-        self.rule_of = lru_cache(QUESTIONS)(self._rule_of)
+        self._remembered = lru_cache(QUESTIONS)(self._rule_of)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """`func` as it is."""
@@ -39,9 +41,13 @@ class Application(Flask):
         """As Flask, but that an upgrade to a websocket is not looked for: no route takes one."""
         if request is None:
             return super().create_url_adapter(None)
+        if (trusted := self.config["TRUSTED_HOSTS"]) is not None:
+            request.trusted_hosts = trusted
         known = request.environ
-        request.host, bound = self._place(
-            known.get("HTTP_HOST"),
+        host = known.get("HTTP_HOST")
+        bind = self._place if host is None or len(host) <= LONGEST else self._bind
+        request.host, bound = bind(
+            host,
             known["wsgi.url_scheme"],
             known["SERVER_NAME"],
             known["SERVER_PORT"],
@@ -58,12 +64,24 @@ class Application(Flask):
             request.query_string.decode(errors="replace"),
         )
 
+    def rule_of(self, method: str, path: str) -> tuple[Rule, Mapping[str, Any]] | None:
+        """The rule that a path is of, and the arguments in it; None where that is to be looked up.
+
+        So it is where there is none, for what is to be redirected, and for a long path.
+        """
+        if len(path) > LONGEST:
+            return None
+        try:
+            return self._remembered(method, path)
+        except HTTPException:
+            return None
+
     def _bind(
         self, host: str | None, scheme: str, server: str, port: str, script_name: str
     ) -> tuple[str, MapAdapter]:
         """The host that a request is for, and the rules as bound to it.
 
-        Raises werkzeug's SecurityError for a host that is none.
+        Raises werkzeug's SecurityError for a host that is not trusted.
         """
         environ = {
             "REQUEST_METHOD": "GET",
@@ -79,10 +97,6 @@ class Application(Flask):
         return request.host, bound
 
     def _rule_of(self, method: str, path: str) -> tuple[Rule, Mapping[str, Any]]:
-        """The rule that a path is of, and the arguments in it.
-
-        Raises werkzeug's HTTPException where there is none, and for what is to be redirected.
-        """
         return self.url_map.bind("").match(path, method, return_rule=True)
 
 
@@ -94,9 +108,8 @@ class _Context(RequestContext):
     def match_request(self) -> None:
         """As Flask, for all that is not found at once."""
         request = self.request
-        try:
-            request.url_rule, found = self.app.rule_of(request.method, request.path)
-        except HTTPException:
-            super().match_request()
+        if found := self.app.rule_of(request.method, request.path):
+            request.url_rule, arguments = found
+            request.view_args = dict(arguments)
         else:
-            request.view_args = dict(found)
+            super().match_request()

@@ -1,5 +1,7 @@
 """What is made once at import and joined to an application by `create_app`."""
 
+from pathlib import Path
+
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
@@ -8,8 +10,11 @@ from detection_api.canary.decorator import Canary
 from detection_api.models.base import Base
 from detection_api.reader import Reader
 
+_MIGRATIONS = Path(__file__).parents[2] / "migrations"
+"""Where they are in a checkout; elsewhere they are looked for in the folder of the command."""
+
 db = SQLAlchemy(metadata=Base.metadata, disable_autonaming=True)
-migrate = Migrate(directory="migrations")
+migrate = Migrate(directory=str(_MIGRATIONS) if _MIGRATIONS.is_dir() else "migrations")
 canary = Canary()
 cache = Cache()
 reader = Reader()

@@ -37,6 +37,13 @@ def test_a_client_that_has_the_answer_gets_304_without_a_body(shop: Shop) -> Non
     assert "Content-Type" not in again.headers
 
 
+def test_a_head_request_gets_the_same_headers_without_a_body(shop: Shop) -> None:
+    body, head = shop.get(), shop.client.head("/items/a")
+    assert head.get_data() == b""
+    told = ("Content-Length", "Content-Type", "ETag", "X-Canary")
+    assert [head.headers[name] for name in told] == [body.headers[name] for name in told]
+
+
 def test_answers_may_be_kept_but_must_be_asked_for_again(shop: Shop) -> None:
     tag = shop.get().headers["ETag"]
     assert shop.get().headers["Cache-Control"] == "no-cache"

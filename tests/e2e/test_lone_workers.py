@@ -1,6 +1,7 @@
 """Workers of one thread (THREADS=1) keep what those of several promise; a HUP: `test_rollout`."""
 
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -48,6 +49,15 @@ def test_requests_that_come_at_once_over_a_connection_are_all_answered(instance:
         connection.sendall(REQUEST * (PIPELINED - 1) + LAST_REQUEST)
         received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     assert received.count(b"HTTP/1.1 200 OK") == PIPELINED
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems write a head at once")
+def test_head_and_body_of_an_answer_come_together(instance: Instance) -> None:
+    with connected(instance, 1) as (connection,):
+        for _ in range(3):
+            connection.sendall(REQUEST)
+            head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
+            assert f"Content-Length: {len(body)}".encode() in head
 
 
 def test_an_error_in_a_request_ends_neither_the_worker_nor_its_other_connections(
