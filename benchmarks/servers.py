@@ -100,15 +100,15 @@ def serving(
         process.wait()
 
 
-def wait_until_idle(pid: int) -> None:
+def wait_until_idle(pid: int, patience: float = IDLE_PATIENCE) -> None:
     """Return when a server's workers have hardly used the processor for IDLE_SECONDS.
 
-    Comparisons with a legacy of a second each are not waited for longer than IDLE_PATIENCE.
+    Comparisons with a legacy of a second each are not waited for longer than `patience` seconds.
     """
     workers = psutil.Process(pid).children()
     pause = threading.Event()
     used = -math.inf
-    until = time.monotonic() + IDLE_PATIENCE
+    until = time.monotonic() + patience
     while (now := sum(sum(worker.cpu_times()[:2]) for worker in workers)) - used > IDLE_USE:
         if time.monotonic() > until:
             return
