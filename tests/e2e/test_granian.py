@@ -38,7 +38,7 @@ class Granian(Instance):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *command, *respawn, *ending, "wsgi:app"],
                 cwd=ROOT,
-                env=self._environ,
+                env=self.environ,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

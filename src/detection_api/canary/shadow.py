@@ -19,12 +19,11 @@ from detection_api.canary.ledger import BUCKET_SECONDS
 from detection_api.canary.observation import Observation
 from detection_api.canary.store import RolloutState
 
-MAX_WAITING = 24
-"""Comparisons that wait for a look; more are dropped. Fewer than NEWS, so that drops tell of an arm
-that hangs."""
+MAX_WAITING = 32
+"""Comparisons that wait for a look; more are dropped."""
 NEWS = 30
 """Comparisons of an endpoint that are made as they come, after every change of its state: as many
-as a stage of a rollout waits for. BUCKET_SECONDS later there are as many again, for the ledger's
+as a stage of a rollout waits for. Those of the first BUCKET_SECONDS come on top, for the ledger's
 bucket that had begun before the change says nothing of the stage."""
 REST = 19
 """How many times as long as a later one took nothing but news is compared after it: those take up a
@@ -72,22 +71,17 @@ def _start_thread(run: Callable[[], None]) -> None:
 
 @dataclass(slots=True)
 class _News:
-    """How many comparisons were taken of an endpoint that is in `state` since a moment.
-
-    They `count` for a stage when the ledger's bucket of that moment is over.
-    """
+    """How many comparisons of an endpoint in a `state` were taken that count, and since when."""
 
     state: RolloutState | None
     since: float
     made: int = 0
-    count: bool = False
 
 
 class Shadow:
     """One worker's comparisons, made one at a time.
 
-    The first NEWS of an endpoint in a state are made as they come, and the first NEWS that count
-    for a stage. Of the others one at a time is
+    The first NEWS of an endpoint in a state are made as they come. Of the others one at a time is
     taken, and the next when the thread has rested REST times as long; what is offered meanwhile
     is left out, which is no drop: there is evidence already. An endpoint that is FORGOTTEN is not
     left out.
@@ -149,8 +143,6 @@ class Shadow:
         news = self._news.get(job.endpoint)
         if news is None or news.state != job.state:
             news = self._news[job.endpoint] = _News(job.state, now)
-        if not news.count and now - news.since >= BUCKET_SECONDS:
-            news.made, news.count = 0, True
         return news.made < NEWS
 
     def _is_wanted(self, job: Job, now: float) -> bool:
@@ -171,7 +163,8 @@ class Shadow:
             return False
         self._admitted += 1
         self._taken_at[job.endpoint] = now
-        self._news[job.endpoint].made += 1
+        news = self._news[job.endpoint]
+        news.made += now - news.since >= BUCKET_SECONDS
         self._first.append(job)
         return True
 
