@@ -30,7 +30,7 @@ check: $(READY) ## lint, format, strict types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## measure speed, as ratios in one run: half an hour; ROWS=10M adds the largest world
+bench: $(READY) ## measure speed, as ratios in one run: three quarters of an hour; ROWS=10M adds the largest world
 	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS))
 
 clean: ## remove the environment and caches; the data in instance/ stays

@@ -47,7 +47,7 @@ PARTS = (*compared.PARTS, *SERVED, *micro.PARTS)
     "--requests", type=click.IntRange(1), default=100_000, help="Requests of the memory part."
 )
 def main(parts: tuple[str, ...], **options: Any) -> None:
-    """Measure PARTS, or all of them, which takes about half an hour.
+    """Measure PARTS, or all of them, which takes three quarters of an hour.
 
     What was found goes to benchmarks/results.json, too; a whole run's tables to the README beside
     it.
