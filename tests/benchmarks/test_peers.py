@@ -14,7 +14,7 @@ PATHS = (
     f"{RECORDS}/cam1?offset=1000000",
     f"{RECORDS}/cam1?offset=1001&limit=1",
     f"{RECORDS}/cam1?offset=900&limit=1",
-    f"{RECORDS}/cam1?offset=900&limit=150",
+    f"{RECORDS}/cam1?limit=1000",
     f"{RECORDS}/nobody",
     f"{RECORDS}/cam0?start_time=2026-01-01T00:00:00Z&end_time=2100-01-01T00:00:00Z&limit=2",
     f"{RECORDS}/cam0?end_time=2000-01-01T00:00:00Z",
