@@ -132,7 +132,7 @@ def post_fork(_server: Any, _worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Have what requests need before the first one."""
-    from detection_api.worker import begin  # noqa: PLC0415 - only workers load it
+    from detection_api.server.worker import begin  # noqa: PLC0415 - only workers load it
 
     begin(worker.wsgi)
 

@@ -6,8 +6,9 @@ granian --interface wsgi wsgi:app
 
 import sys
 
-from detection_api import create_app, worker
+from detection_api import create_app
 from detection_api.errors import ConfigurationError
+from detection_api.server import worker
 
 GUNICORN_GIVES_UP = 3
 """The exit code of a worker that gunicorn does not start again."""

@@ -24,7 +24,7 @@ from benchmarks.options import ROWS, Options
 from benchmarks.report import tell
 from benchmarks.results import Result
 from benchmarks.stage import Stage, stage
-from detection_api import logs
+from detection_api.telemetry import logs
 
 SERVED: dict[str, Callable[[Stage, Options], Iterator[Result]]] = {
     **{part: partial(overhead.run, subject=subject) for part, subject in overhead.PARTS.items()},

@@ -11,19 +11,19 @@ from flask import Response
 
 from benchmarks.undecorated import View
 from benchmarks.undecorated import app as _connected  # whose making gives the services their pool
-from detection_api.application import Application
 from detection_api.canary.contract import Contract
-from detection_api.schemas.cameras import CameraList, CamerasQuery, CameraStats
-from detection_api.schemas.records import PageQuery, RecordPage, Violation
+from detection_api.schemas.cameras import CameraListSchema, CamerasQuerySchema, CameraStatsSchema
+from detection_api.schemas.records import PageQuerySchema, RecordPageSchema, ViolationSchema
 from detection_api.schemas.statistics import (
-    DailyCount,
-    DailyQuery,
-    EventPage,
-    EventsQuery,
-    HistoryItem,
-    HistoryQuery,
+    DailyCountSchema,
+    DailyQuerySchema,
+    EventPageSchema,
+    EventsQuerySchema,
+    HistoryItemSchema,
+    HistoryQuerySchema,
 )
 from detection_api.services import cameras, records, statistics
+from detection_api.web.application import Application
 
 app = Application(__name__)
 app.extensions, app.config = _connected.extensions, _connected.config
@@ -40,23 +40,31 @@ def _serve(path: str, service: View, contract: Contract, **parameters: Any) -> N
 _serve(
     "records/detection-records/<camera_id>",
     records.detection_records,
-    Contract(RecordPage),
-    **PageQuery().load({}),
+    Contract(RecordPageSchema),
+    **PageQuerySchema().load({}),
 )
-_serve("records/violations/<int:violation_id>", records.violation, Contract(Violation))
+_serve("records/violations/<int:violation_id>", records.violation, Contract(ViolationSchema))
 _serve(
-    "statistics/daily", statistics.daily, Contract(DailyCount(many=True)), **DailyQuery().load({})
+    "statistics/daily",
+    statistics.daily,
+    Contract(DailyCountSchema(many=True)),
+    **DailyQuerySchema().load({}),
 )
-_serve("statistics/events", statistics.events, Contract(EventPage), **EventsQuery().load({}))
+_serve(
+    "statistics/events",
+    statistics.events,
+    Contract(EventPageSchema),
+    **EventsQuerySchema().load({}),
+)
 _serve(
     "statistics/history",
     statistics.history,
-    Contract(HistoryItem(many=True)),
-    **HistoryQuery().load({}),
+    Contract(HistoryItemSchema(many=True)),
+    **HistoryQuerySchema().load({}),
 )
-_serve("cameras", cameras.cameras, Contract(CameraList), **CamerasQuery().load({}))
+_serve("cameras", cameras.cameras, Contract(CameraListSchema), **CamerasQuerySchema().load({}))
 _serve(
     "cameras/<camera_id>/stats",
     lambda camera_id: cameras.camera_stats(camera_id=camera_id, now=datetime.now(UTC)),
-    Contract(CameraStats),
+    Contract(CameraStatsSchema),
 )

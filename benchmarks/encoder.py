@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from detection_api.canary.contract import Contract
-from detection_api.schemas.records import RecordPage
+from detection_api.schemas.records import RecordPageSchema
 
 RECORD: dict[str, Any] = {
     "id": 1,
@@ -32,7 +32,7 @@ TIMES = 200
 
 def pairs() -> Iterator[tuple[str, Callable[[], int], Callable[[], int]]]:
     """Check and encode a page: by the derived types, and by marshmallow's dump alone."""
-    contract, schema = Contract(RecordPage), RecordPage()
+    contract, schema = Contract(RecordPageSchema), RecordPageSchema()
 
     def derived() -> int:
         for _ in range(TIMES):

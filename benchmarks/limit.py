@@ -17,12 +17,11 @@ from unittest.mock import patch
 
 from benchmarks.load import CONNECTIONS, THREADS, Load, LoadError
 from benchmarks.world import CAMERAS, World
+from detection_api.db import READ_ONLY, Query
 from detection_api.extensions import reader
-from detection_api.postgres import READ_ONLY
-from detection_api.reader import Query
-from detection_api.schemas.cameras import CamerasQuery, CameraStatsPath
-from detection_api.schemas.records import PageQuery, ViolationPath
-from detection_api.schemas.statistics import DailyQuery, EventsQuery, HistoryQuery
+from detection_api.schemas.cameras import CamerasQuerySchema, CameraStatsPathSchema
+from detection_api.schemas.records import PageQuerySchema, ViolationPathSchema
+from detection_api.schemas.statistics import DailyQuerySchema, EventsQuerySchema, HistoryQuerySchema
 from detection_api.services import cameras, records, statistics
 
 _SETTINGS = " ".join(f"-c {name}={value}" for name, value in READ_ONLY.items())
@@ -96,14 +95,16 @@ def _calls(world: World) -> Mapping[str, Callable[[], Any]]:
     violation = {"violation_id": str(world.last_violation)}
     return {
         "records.detection_records": partial(
-            records.detection_records, **camera, **PageQuery().load({})
+            records.detection_records, **camera, **PageQuerySchema().load({})
         ),
-        "records.violation": partial(records.violation, **ViolationPath().load(violation)),
-        "statistics.daily": partial(statistics.daily, **DailyQuery().load({})),
-        "statistics.events": partial(statistics.events, **EventsQuery().load({})),
-        "statistics.history": partial(statistics.history, **HistoryQuery().load({})),
-        "cameras.cameras": partial(cameras.cameras, **CamerasQuery().load({})),
-        "cameras.camera_stats": partial(cameras.camera_stats, **CameraStatsPath().load(camera)),
+        "records.violation": partial(records.violation, **ViolationPathSchema().load(violation)),
+        "statistics.daily": partial(statistics.daily, **DailyQuerySchema().load({})),
+        "statistics.events": partial(statistics.events, **EventsQuerySchema().load({})),
+        "statistics.history": partial(statistics.history, **HistoryQuerySchema().load({})),
+        "cameras.cameras": partial(cameras.cameras, **CamerasQuerySchema().load({})),
+        "cameras.camera_stats": partial(
+            cameras.camera_stats, **CameraStatsPathSchema().load(camera)
+        ),
     }
 
 

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import psutil
 import psycopg2
 
-from detection_api.embedded import EmbeddedPostgres
+from detection_api.dev.embedded import EmbeddedPostgres
 
 WORKERS = 2
 BOOT_SECONDS = 30

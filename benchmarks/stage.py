@@ -15,8 +15,8 @@ from benchmarks.endpoints import Paths
 from benchmarks.load import Load
 from benchmarks.subjects import Subject
 from benchmarks.world import World
-from detection_api.canary.ledger import BUCKET_SECONDS
-from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
+from detection_api.canary.state import BUCKET_SECONDS
+from detection_api.dev.embedded import EmbeddedPostgres, EmbeddedValkey
 
 PUBLISH_INTERVAL = 1.0
 EVERYTHING = "all"

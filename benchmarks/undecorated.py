@@ -14,7 +14,7 @@ from marshmallow import Schema
 from detection_api import extensions
 from detection_api.canary import responses
 from detection_api.canary.contract import Contract
-from detection_api.canary.decorator import Canary
+from detection_api.canary.flask import Canary
 
 View = Callable[..., Any]
 

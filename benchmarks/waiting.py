@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import psycopg2
 from psycopg2 import extensions
 
-from detection_api.embedded import EmbeddedPostgres
-from detection_api.postgres import bound_waits
+from detection_api.db import bound_waits
+from detection_api.dev.embedded import EmbeddedPostgres
 
 TIMES = 2000
 

@@ -23,10 +23,10 @@ import yaml
 from psycopg2 import extensions, sql
 from psycopg2.extras import Json, execute_values
 
-from detection_api import partitions
-from detection_api.ingest.event_lines import Event, Parsed
+from detection_api.db import partitions
+from detection_api.ingest.event_lines import Parsed, ParsedEvent
 from detection_api.ingest.event_writer import EventWriter
-from detection_api.ingest.log_file import Position
+from detection_api.ingest.log_file import LogPosition
 from detection_api.models.records import VIOLATION_TYPES
 
 COMMAND = Path(sys.executable).parent / "detection-api"
@@ -186,16 +186,16 @@ def _write_events(
     with log.open("wb") as tail:
         while batch := list(islice(events, BATCH)):
             parsed = Parsed(size=0, lines=len(batch), events=batch)
-            writer.write(parsed, Position(0, 0, "", written), now)
+            writer.write(parsed, LogPosition(0, 0, "", written), now)
             written += len(batch)
             if written > rows - TAIL:
                 tail.writelines(map(_line, batch))
             yield len(batch)
 
 
-def _event(random: Random, number: int, ts: float) -> Event:
+def _event(random: Random, number: int, ts: float) -> ParsedEvent:
     confidence = round(0.55 + random.random() * 0.44, 3)
-    return Event(
+    return ParsedEvent(
         timestamp=datetime.fromtimestamp(ts, UTC),
         ts=ts,
         type=TYPES[int(random.random() * len(TYPES))],
@@ -207,7 +207,7 @@ def _event(random: Random, number: int, ts: float) -> Event:
     )
 
 
-def _line(event: Event) -> bytes:
+def _line(event: ParsedEvent) -> bytes:
     return b'{"ts":%r,"type":"%b","camera_id":"%b","track_id":%d,"evidence":%b}\n' % (
         event.ts,
         event.type.encode(),

@@ -7,9 +7,9 @@ from alembic import context
 from flask import current_app
 
 from detection_api import models
-from detection_api.canary import tables
+from detection_api.canary.state.postgres import tables
+from detection_api.db import is_partition
 from detection_api.models.base import Base
-from detection_api.partitions import is_partition
 
 assert models, "registers the tables that autogeneration compares with the database"
 

@@ -10,13 +10,15 @@ from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from hypothesis import settings
-from psycopg2 import sql
+from psycopg2 import extensions, sql
 from sqlalchemy.pool import NullPool
 
-from detection_api import command, logs, schema
-from detection_api.canary import tables
-from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
+from detection_api.canary.state.postgres import tables
+from detection_api.cli import command
+from detection_api.db.migrating import upgrade as upgrade_database
+from detection_api.dev.embedded import EmbeddedPostgres, EmbeddedValkey
 from detection_api.models.base import Base
+from detection_api.telemetry import logs
 
 settings.register_profile("suite", deadline=None)  # no test depends on speed
 settings.load_profile("suite")
@@ -35,7 +37,7 @@ def migrating_app(url: str) -> Flask:
 
 def upgrade(url: str) -> None:
     """Migrate the database at `url` to the newest revision."""
-    schema.upgrade(migrating_app(url))
+    upgrade_database(migrating_app(url))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -105,3 +107,12 @@ def database(database_url: str) -> str:
     ):
         cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))
     return database_url
+
+
+@pytest.fixture
+def unbound_waits() -> Iterator[None]:
+    """psycopg2 waits as it does by itself, as in the processes of ingestion and of the demo."""
+    callback = extensions.get_wait_callback()
+    extensions.set_wait_callback(None)
+    yield
+    extensions.set_wait_callback(callback)

@@ -13,7 +13,7 @@ from flask_migrate import upgrade
 from psycopg2.extras import execute_values
 
 from detection_api import create_app
-from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
+from detection_api.dev.embedded import EmbeddedPostgres, EmbeddedValkey
 
 CAMERAS = ("cam0", "vid1")
 COMMAND = Path(sys.executable).parent / "detection-api"

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg2
 
-from detection_api.embedded import EmbeddedPostgres
+from detection_api.dev.embedded import EmbeddedPostgres
 from tests.e2e.instance import wait_for
 
 SOCKET = ".s.PGSQL.5432"

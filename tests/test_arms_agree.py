@@ -13,10 +13,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detection_api.canary.comparison import compare_outcomes
-from detection_api.canary.differences import Outcome
-from detection_api.canary.rules import rules_of
-from detection_api.cursor import Position
+from detection_api.canary.comparison.diff import compare_outcomes
+from detection_api.canary.comparison.differences import ComparedOutcome
+from detection_api.canary.contract.rules import rules_of
+from detection_api.db.cursor import PagePosition
 from detection_api.errors import NotFoundError
 from detection_api.models.records import VIOLATION_STATUSES, VIOLATION_TYPES
 from tests.world import ARMS, CONTRACTS, NOW, World, world
@@ -59,10 +59,10 @@ def assert_agreed(world: World, endpoint: str, **arguments: Any) -> None:
         try:
             value = ARMS[arm][endpoint](**arguments)
             answers[arm] = CONTRACTS[endpoint].encode(value)
-            compared[arm] = Outcome(value=CONTRACTS[endpoint].wire(value))
+            compared[arm] = ComparedOutcome(value=CONTRACTS[endpoint].wire(value))
         except NotFoundError as error:
             answers[arm] = str(error).encode()
-            compared[arm] = Outcome(error=(type(error).__name__, str(error)))
+            compared[arm] = ComparedOutcome(error=(type(error).__name__, str(error)))
     assert answers["domain"] == answers["legacy"]
     rule = rules_of(CONTRACTS[endpoint].schema)
     assert compare_outcomes(rule, compared["legacy"], compared["domain"]) == ()
@@ -86,7 +86,7 @@ PAGE = st.fixed_dictionaries(
         "camera_id": CAMERA_IDS,
         "limit": st.integers(1, 4) | st.integers(1, 1000),
         "offset": st.integers(0, 4) | st.integers(0, 2**63 - 1),
-        "cursor": st.none() | st.builds(Position, MOMENTS, st.integers(0, 9) | INT64),
+        "cursor": st.none() | st.builds(PagePosition, MOMENTS, st.integers(0, 9) | INT64),
         "start_time": st.none() | MOMENTS,
         "end_time": st.none() | MOMENTS,
     }

@@ -96,6 +96,6 @@ print(*(name for name in sys.modules if name.startswith("detection_api")), file=
         [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
     )
     modules = run.stderr.split()
-    assert "detection_api.canary.decorator" in modules
+    assert "detection_api.canary.flask" in modules
     others = [name for name in modules if not name.startswith("detection_api.canary")]
     assert others == ["detection_api"]

@@ -12,9 +12,9 @@ from detection_api import app as application
 from detection_api import create_app
 from detection_api.errors import NotFoundError
 from detection_api.extensions import canary
-from detection_api.openapi import Blueprint
-from detection_api.schemas.records import CameraPath, PageQuery, RecordPage
+from detection_api.schemas.records import CameraPathSchema, PageQuerySchema, RecordPageSchema
 from detection_api.services import records as service
+from detection_api.web.openapi import Blueprint
 from tests.conftest import upgrade
 from tests.rollout.conftest import Run, run, store  # noqa: F401 - fixtures
 
@@ -26,17 +26,17 @@ def retired() -> Blueprint:
     blp = Blueprint("records", __name__, url_prefix="/api/v1/records")
 
     @blp.get("/detection-records/<camera_id>")
-    @blp.arguments(CameraPath, location="path", as_kwargs=True)
-    @blp.arguments(PageQuery, location="query", as_kwargs=True)
-    @blp.response(200, RecordPage)
-    @canary(domain=service.detection_records, legacy=None, schema=RecordPage)
+    @blp.arguments(CameraPathSchema, location="path", as_kwargs=True)
+    @blp.arguments(PageQuerySchema, location="query", as_kwargs=True)
+    @blp.response(200, RecordPageSchema)
+    @canary(domain=service.detection_records, legacy=None, schema=RecordPageSchema)
     def detection_records() -> None:
         """Detection records of one camera, newest first."""
 
     @blp.get("/broken/<camera_id>")
-    @blp.arguments(CameraPath, location="path", as_kwargs=True)
-    @blp.response(200, RecordPage)
-    @canary(domain=broken, legacy=None, schema=RecordPage)
+    @blp.arguments(CameraPathSchema, location="path", as_kwargs=True)
+    @blp.response(200, RecordPageSchema)
+    @canary(domain=broken, legacy=None, schema=RecordPageSchema)
     def broken_records() -> None:
         """What has a bug."""
 

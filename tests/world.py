@@ -16,8 +16,10 @@ from psycopg2 import extensions, sql
 from psycopg2.extras import Json, execute_values
 
 from detection_api import legacy
-from detection_api.canary.contract import Contract
+from detection_api.canary.contract.encoder import Contract
 from detection_api.config import Settings
+from detection_api.db.pool import READ_ONLY, Pool, bound_waits
+from detection_api.db.reader import decode_json_exactly
 from detection_api.extensions import cache, reader
 from detection_api.ingest import camera_statistics
 from detection_api.ingest import cameras as ingest_cameras
@@ -27,11 +29,9 @@ from detection_api.legacy import records as legacy_records
 from detection_api.legacy import statistics as legacy_statistics
 from detection_api.legacy.sources import sources
 from detection_api.models.base import Base
-from detection_api.postgres import READ_ONLY, Pool, bound_waits
-from detection_api.reader import decode_json_exactly
-from detection_api.schemas.cameras import CameraList, CameraStats
-from detection_api.schemas.records import RecordPage, Violation
-from detection_api.schemas.statistics import DailyCount, EventPage, HistoryItem
+from detection_api.schemas.cameras import CameraListSchema, CameraStatsSchema
+from detection_api.schemas.records import RecordPageSchema, ViolationSchema
+from detection_api.schemas.statistics import DailyCountSchema, EventPageSchema, HistoryItemSchema
 from detection_api.services import cameras, records, statistics
 
 NOW = datetime(2025, 10, 31, 9, 15, tzinfo=UTC)
@@ -59,13 +59,13 @@ ARMS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
 }
 
 CONTRACTS: Mapping[str, Contract] = {
-    "detection_records": Contract(RecordPage),
-    "violation": Contract(Violation),
-    "daily": Contract(DailyCount(many=True)),
-    "events": Contract(EventPage),
-    "history": Contract(HistoryItem(many=True)),
-    "cameras": Contract(CameraList),
-    "camera_stats": Contract(CameraStats),
+    "detection_records": Contract(RecordPageSchema),
+    "violation": Contract(ViolationSchema),
+    "daily": Contract(DailyCountSchema(many=True)),
+    "events": Contract(EventPageSchema),
+    "history": Contract(HistoryItemSchema(many=True)),
+    "cameras": Contract(CameraListSchema),
+    "camera_stats": Contract(CameraStatsSchema),
 }
 
 

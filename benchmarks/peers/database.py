@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import asyncpg
 from fastapi import FastAPI
 
-from detection_api.postgres import READ_ONLY
+from detection_api.db import READ_ONLY
 
 POOL_SIZE = int(os.environ.get("PEER_POOL_SIZE", "8"))
 """Connections a worker: two workers then have one for each of 16 clients."""

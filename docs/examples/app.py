@@ -6,10 +6,14 @@ from dataclasses import replace
 from flask import Flask
 from marshmallow import Schema, fields
 
-from detection_api.canary.decorator import Canary
-from detection_api.canary.memory_store import MemoryStore
-from detection_api.canary.overrides import Overrides
-from detection_api.canary.store import EventKind, RolloutState, Status
+from detection_api.canary import (
+    Canary,
+    CanarySettings,
+    EventKind,
+    MemoryStore,
+    RolloutState,
+    Status,
+)
 
 
 class Slug(Schema):
@@ -45,5 +49,5 @@ def rollout(percent: int) -> str:
     return f"epoch {store.write(state, EventKind.SET, {}).epoch}\n"
 
 
-canary.init_app(app, Overrides.from_environ({}), store=store)
+canary.init_app(app, CanarySettings.from_environ({}), store=store)
 canary.start(app, within=1.0)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from detection_api.canary.tables import TRIGGERS
+from detection_api.canary.state.postgres import TRIGGERS
 
 revision = "0002"
 down_revision = "0001"

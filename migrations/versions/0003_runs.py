@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from detection_api.canary.tables import TRIGGERS
+from detection_api.canary.state.postgres import TRIGGERS
 
 revision = "0003"
 down_revision = "0002"

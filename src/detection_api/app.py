@@ -9,30 +9,30 @@ from pathlib import Path
 import psycopg2
 from flask import Flask
 
-from detection_api import (
-    __version__,
-    auth,
-    console,
-    legacy,
-    logs,
-    models,
-    openapi,
-    postgres,
-    problems,
-    vitals,
-)
-from detection_api.application import Application
+from detection_api import __version__, console, legacy, models
 from detection_api.blueprints import cameras, monitoring, records, rollout, statistics
-from detection_api.canary.overrides import SETTLE, Overrides
-from detection_api.canary.postgres_store import SESSION_SETTINGS, PostgresStore
+from detection_api.canary.serving import SETTLE, CanarySettings
+from detection_api.canary.state.postgres import SESSION_SETTINGS, PostgresStore
 from detection_api.config import Settings, fail_safe, read_environ
+from detection_api.db import (
+    LOOK_DEADLINE,
+    LOOK_HOLDS,
+    READ_ONLY,
+    Pool,
+    Reads,
+    Replicated,
+    Watch,
+    bound_waits,
+    decode_json_exactly,
+)
 from detection_api.errors import DetectionError
 from detection_api.extensions import cache, canary, db, migrate, primary, reader
-from detection_api.reader import Reads, decode_json_exactly
-from detection_api.replica import LOOK_DEADLINE, LOOK_HOLDS, Replicated, Watch
 from detection_api.rollout.lock import is_held
 from detection_api.services.tokens import Tokens
-from detection_api.throttle import Throttle
+from detection_api.telemetry import logs, process_metrics
+from detection_api.web import auth, openapi, problems
+from detection_api.web.application import Application
+from detection_api.web.throttle import Throttle
 
 STORE_DEADLINE = 1.0
 """Seconds that one statement of the canary's store may take; no request waits for it."""
@@ -62,7 +62,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    overrides = replace(Overrides.from_environ(environ), settle=_settle(settings))
+    overrides = replace(CanarySettings.from_environ(environ), settle=_settle(settings))
     canary.init_app(
         app,
         overrides,
@@ -70,7 +70,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
         store=_store(settings),
         identify=auth.identify,
         request_id=logs.request_id,
-        vitals=vitals.vitals,
+        vitals=process_metrics.measure,
     )
     problems.init_app(app)
     with app.app_context():
@@ -89,7 +89,7 @@ def _connect(app: Flask, settings: Settings) -> None:
     }
     db.init_app(app)
     migrate.init_app(app, db)
-    postgres.bound_waits()
+    bound_waits()
     decode_json_exactly()
     deadline = settings.domain_deadline_ms / 1000
     pool = _pool("domain", settings.database_url, settings.domain_pool_size, deadline)
@@ -99,7 +99,7 @@ def _connect(app: Flask, settings: Settings) -> None:
     legacy.configure(settings)
 
 
-def _replicated(pool: postgres.Pool, settings: Settings) -> Reads:
+def _replicated(pool: Pool, settings: Settings) -> Reads:
     """The domain's `pool`, and a replica in front of it."""
     watch = Watch(
         _pool("watch_primary", settings.database_url, 1, LOOK_DEADLINE),
@@ -110,16 +110,16 @@ def _replicated(pool: postgres.Pool, settings: Settings) -> Reads:
     return Replicated(pool, _pool("replica", url, size, pool.deadline), watch)
 
 
-def _pool(name: str, url: str, size: int, deadline: float) -> postgres.Pool:
+def _pool(name: str, url: str, size: int, deadline: float) -> Pool:
     """A pool that never writes, and is watched."""
-    pool = postgres.Pool(
+    pool = Pool(
         url,
         size=size,
         deadline=deadline,
         name=f"detection-api {name}",
-        settings=postgres.READ_ONLY,
+        settings=READ_ONLY,
     )
-    vitals.watch(name, pool)
+    process_metrics.watch(name, pool)
     return pool
 
 
@@ -131,40 +131,40 @@ def _settle(settings: Settings) -> float:
 
 def _store(settings: Settings) -> PostgresStore:
     """The canary's store, over a session of its own."""
-    pool = postgres.Pool(
+    pool = Pool(
         settings.database_url,
         size=1,
         deadline=STORE_DEADLINE,
         name="detection-api canary",
         settings=SESSION_SETTINGS,
     )
-    vitals.watch("canary", pool)
+    process_metrics.watch("canary", pool)
     return PostgresStore(pool.connection)
 
 
-def _tokens_pool(settings: Settings) -> postgres.Pool:
+def _tokens_pool(settings: Settings) -> Pool:
     """A connection that operators' tokens are read by."""
-    pool = postgres.Pool(
+    pool = Pool(
         settings.database_url,
         size=1,
         deadline=TOKENS_DEADLINE,
         name="detection-api tokens",
-        settings=postgres.READ_ONLY,
+        settings=READ_ONLY,
     )
-    vitals.watch("tokens", pool)
+    process_metrics.watch("tokens", pool)
     return pool
 
 
-def _operators_pool(settings: Settings) -> postgres.Pool:
+def _operators_pool(settings: Settings) -> Pool:
     """Connections for operators alone: nothing that serves clients waits for them."""
-    pool = postgres.Pool(
+    pool = Pool(
         settings.database_url,
         size=2,
         deadline=OPERATORS_DEADLINE,
         name="detection-api operators",
         settings={},
     )
-    vitals.watch("operators", pool)
+    process_metrics.watch("operators", pool)
     return pool
 
 

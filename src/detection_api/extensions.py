@@ -5,10 +5,9 @@ from pathlib import Path
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
-from detection_api.cache import Cache
-from detection_api.canary.decorator import Canary
+from detection_api.canary.flask import Canary
+from detection_api.db import Cache, Reader
 from detection_api.models.base import Base
-from detection_api.reader import Reader
 
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
 """Where they are in a checkout; elsewhere they are looked for in the folder of the command."""

@@ -9,7 +9,7 @@ from benchmarks.subjects import SUBJECTS, UNDECORATED
 from benchmarks.world import World
 from psycopg2 import extensions
 
-from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
+from detection_api.dev.embedded import EmbeddedPostgres, EmbeddedValkey
 
 ROWS = 7000
 PARTS = (

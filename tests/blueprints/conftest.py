@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from detection_api import create_app
-from detection_api.embedded import EmbeddedValkey
+from detection_api.dev.embedded import EmbeddedValkey
 from detection_api.extensions import canary
 from tests.factory import build
 

@@ -1,6 +1,6 @@
 """Cameras over HTTP; every test runs against both arms."""
 
-from detection_api.schemas.cameras import CameraList, CameraStats
+from detection_api.schemas.cameras import CameraListSchema, CameraStatsSchema
 from tests.blueprints.conftest import Get
 
 CAMERAS = "/api/v1/cameras"
@@ -9,7 +9,7 @@ STATS = "/api/v1/cameras/{}/stats"
 
 def test_cameras_come_in_their_configured_order(get: Get) -> None:
     response = get(CAMERAS)
-    assert CameraList().validate(response.json) == {}
+    assert CameraListSchema().validate(response.json) == {}
     assert [camera["id"] for camera in response.json["cameras"]] == ["cam0", "vid1"]
 
 
@@ -23,11 +23,11 @@ def test_cameras_can_be_the_active_ones_only(get: Get) -> None:
 
 def test_an_unknown_camera_has_statistics_of_zeros(get: Get) -> None:
     response = get(STATS.format("nobody"))
-    assert CameraStats().validate(response.json) == {}
+    assert CameraStatsSchema().validate(response.json) == {}
     assert response.json["running"] is False
     assert {v for k, v in response.json["stats"].items() if k != "last_detection_time"} == {0}
     assert response.json["stats"]["last_detection_time"] is None
 
 
 def test_a_configured_camera_has_statistics(get: Get) -> None:
-    assert CameraStats().validate(get(STATS.format("cam0")).json) == {}
+    assert CameraStatsSchema().validate(get(STATS.format("cam0")).json) == {}

@@ -8,9 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from marshmallow import Schema, fields
 
-from detection_api import logs, openapi, problems
-from detection_api.canary.decorator import Canary
-from detection_api.canary.overrides import Overrides
+from detection_api.canary.flask import Canary
+from detection_api.canary.serving.settings import CanarySettings
+from detection_api.telemetry import logs
+from detection_api.web import openapi, problems
 
 
 class Note(Schema):
@@ -32,7 +33,7 @@ def app() -> Flask:
     logs.init_app(app)
     openapi.init_app(app, api, "1")
     api.register_blueprint(notes)
-    canary.init_app(app, Overrides.from_environ({"SHADOW_PERCENT": "0"}))
+    canary.init_app(app, CanarySettings.from_environ({"SHADOW_PERCENT": "0"}))
     problems.init_app(app)
     return app
 

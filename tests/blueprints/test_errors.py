@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from detection_api import problems
 from detection_api.errors import DetectionError
+from detection_api.web import problems
 
 RECORDS = "/api/v1/records/detection-records/cam0"
 VIOLATION = "/api/v1/records/violations/1"

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from detection_api import create_app, secret
-from detection_api.canary import cohort
-from detection_api.embedded import EmbeddedPostgres
+from detection_api import create_app, token_format
+from detection_api.canary.serving import cohort
+from detection_api.dev.embedded import EmbeddedPostgres
 from detection_api.extensions import canary
 from detection_api.models.tokens import Role
 from detection_api.services.tokens import Tokens
@@ -54,7 +54,7 @@ def test_the_bearer_of_a_token_chooses_the_arm(
     assert who(client, tokens[role], f"{CAMERAS}?force_domain={word}") == f"{arm}; reason=forced"
 
 
-@pytest.mark.parametrize("token", [None, "", "other", secret.new_token()], ids=repr)
+@pytest.mark.parametrize("token", [None, "", "other", token_format.new_token()], ids=repr)
 def test_nobody_else_does_and_is_served_all_the_same(
     client: FlaskClient, token: str | None
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_client_id_goes_before_the_tokens_name(
 
 
 def test_a_request_id_that_is_a_token_is_not_taken(client: FlaskClient) -> None:
-    token = secret.new_token()
+    token = token_format.new_token()
     response = client.get(CAMERAS, headers={"X-Request-ID": token})
     assert token not in str(response.headers)
 

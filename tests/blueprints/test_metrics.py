@@ -14,12 +14,13 @@ from flask.testing import FlaskClient
 from psycopg2.extensions import parse_dsn
 
 from detection_api import create_app
-from detection_api.canary.histogram import bin_of
-from detection_api.canary.ledger import Batch, Tally
-from detection_api.canary.memory_store import MemoryStore
-from detection_api.canary.store import Heartbeat, Store
+from detection_api.canary.state.histogram import bin_of
+from detection_api.canary.state.ledger import LedgerBatch, Tally
+from detection_api.canary.state.memory import MemoryStore
+from detection_api.canary.state.store import Store
+from detection_api.canary.state.types import Heartbeat
 from detection_api.extensions import canary
-from detection_api.schemas.monitoring import FleetMetrics
+from detection_api.schemas.monitoring import FleetMetricsSchema
 
 METRICS = "/api/v1/monitoring/metrics"
 NOWHERE = "postgresql://127.0.0.1:1/none"
@@ -78,13 +79,13 @@ def tell(store: Store, worker: str, uptime: float, tallies: dict[tuple[str, str]
         totals=tallies,
         vitals={"memory_bytes": 50e6},
     )
-    store.flush(heartbeat, 1, Batch(since=0, tallies=tallies), age=20)
+    store.flush(heartbeat, 1, LedgerBatch(since=0, tallies=tallies), age=20)
 
 
 def metrics(client: FlaskClient) -> dict[str, Any]:
     response = client.get(METRICS)
     assert response.status_code == 200
-    assert FleetMetrics().validate(response.json) == {}
+    assert FleetMetricsSchema().validate(response.json) == {}
     found: dict[str, Any] = response.json
     return found
 

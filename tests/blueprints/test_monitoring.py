@@ -10,9 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from detection_api import create_app
+from detection_api.db.replica import Replicated
 from detection_api.extensions import reader
-from detection_api.replica import Replicated
-from detection_api.schemas.monitoring import Health
+from detection_api.schemas.monitoring import HealthSchema
 from tests.e2e.instance import wait_for
 
 HEALTH = "/api/v1/monitoring/health"
@@ -30,7 +30,7 @@ def client(world: dict[str, str]) -> FlaskClient:
 
 def state(client: FlaskClient) -> dict[str, str]:
     response = client.get(HEALTH)
-    assert Health().validate(response.json) == {}
+    assert HealthSchema().validate(response.json) == {}
     healthy = response.json["status"] == "ok"
     assert response.status_code == (200 if healthy else 503)
     return {name: check["status"] for name, check in response.json["checks"].items()}

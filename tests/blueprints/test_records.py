@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from detection_api.schemas.records import RecordPage, Violation
+from detection_api.schemas.records import RecordPageSchema, ViolationSchema
 from tests.blueprints.conftest import Get
 
 RECORDS = "/api/v1/records/detection-records/cam0"
@@ -15,7 +15,7 @@ VIOLATION = "/api/v1/records/violations/{}"
 def records(get: Get, **parameters: Any) -> list[dict[str, Any]]:
     response = get(RECORDS, **parameters)
     assert response.status_code == 200
-    assert RecordPage().validate(response.json) == {}
+    assert RecordPageSchema().validate(response.json) == {}
     found: list[dict[str, Any]] = response.json["records"]
     return found
 
@@ -62,7 +62,7 @@ def test_a_time_without_a_zone_is_utc_and_another_zone_is_understood(get: Get) -
 def test_a_violation_has_every_field(get: Get) -> None:
     response = get(VIOLATION.format(1))
     assert response.status_code == 200
-    assert Violation().validate(response.json) == {}
+    assert ViolationSchema().validate(response.json) == {}
     assert (response.json["id"], response.json["status"]) == (1, "pending")
     assert response.json["bbox"] is None
 

@@ -19,15 +19,17 @@ from schemathesis import GenerationMode
 from schemathesis.core.parameters import ParameterLocation
 from werkzeug.test import TestResponse
 
-from detection_api import auth, create_app, secret
-from detection_api.canary.store import DEFAULT, Event, EventKind, RolloutState, Status, Store
+from detection_api import create_app, token_format
+from detection_api.canary.state.store import Store
+from detection_api.canary.state.types import DEFAULT, EventKind, RolloutEvent, RolloutState, Status
 from detection_api.extensions import canary
 from detection_api.models.tokens import Role
-from detection_api.rollout.controller import begin
+from detection_api.rollout.controller.controller import begin
 from detection_api.rollout.overview import overview
 from detection_api.rollout.run import Plan, latest
 from detection_api.services.tokens import Tokens
-from detection_api.throttle import BURST, SECONDS_EACH, Throttle
+from detection_api.web import auth
+from detection_api.web.throttle import BURST, SECONDS_EACH, Throttle
 from tests.blueprints.test_openapi import ALL
 from tests.canary.stores import batch, heartbeat, latencies, mismatches, pool_of
 from tests.conftest import upgrade
@@ -152,8 +154,8 @@ def audit(url: str) -> list[tuple[Any, ...]]:
 
 REFUSED = {
     "without a token": (401, lambda bearers: {}),
-    "with a wrong token": (401, lambda bearers: bearing(secret.new_token())),
-    "with a token's digest": (401, lambda b: bearing(secret.digest(b.operator).hex())),
+    "with a wrong token": (401, lambda bearers: bearing(token_format.new_token())),
+    "with a token's digest": (401, lambda b: bearing(token_format.digest(b.operator).hex())),
     "with a revoked token": (401, lambda bearers: bearing(bearers.revoked)),
     "with a viewer's token": (403, lambda bearers: bearing(bearers.viewer)),
     "by another scheme": (401, lambda b: {"Authorization": f"Token {b.operator}"}),
@@ -216,7 +218,7 @@ def test_viewers_and_operators_read_and_nobody_else(
         response = client.get(BASE + path, headers=bearing(token))
         assert response.status_code == 200
         assert "X-Canary" not in response.headers, "none of this is canaried"
-    for token in (bearers.revoked, secret.new_token()):
+    for token in (bearers.revoked, token_format.new_token()):
         problem = is_problem(client.get(BASE + path, headers=bearing(token)), 401)
         assert "revoked, or never was one" in problem["detail"]
     assert "Authorization: Bearer" in is_problem(client.get(BASE + path), 401)["detail"]
@@ -240,7 +242,7 @@ def test_without_any_token_everything_is_closed_and_says_how_to_open_it(database
     for response in (
         *(closed.post(f"{BASE}/{name}", json=body) for name, body in ORDERS.items()),
         *(closed.get(BASE + path) for path in READS),
-        closed.post(f"{BASE}/hold", json=ORDERS["hold"], headers=bearing(secret.new_token())),
+        closed.post(f"{BASE}/hold", json=ORDERS["hold"], headers=bearing(token_format.new_token())),
     ):
         detail = is_problem(response, 401)["detail"]
         assert "detection-api tokens create NAME --role operator" in detail
@@ -267,7 +269,7 @@ def test_wrong_tokens_are_throttled_by_address_and_right_ones_never(
     def guess(address: str = "192.0.2.1") -> TestResponse:
         return client.get(
             BASE,
-            headers=bearing(secret.new_token()),
+            headers=bearing(token_format.new_token()),
             environ_overrides={"REMOTE_ADDR": address},
         )
 
@@ -290,7 +292,7 @@ def test_wrong_tokens_are_throttled_by_address_and_right_ones_never(
 @pytest.mark.parametrize("path", READS)
 def test_while_postgres_is_away_it_is_a_503_that_says_when_to_come_back(path: str) -> None:
     away = create_app({"DATABASE_URL": "postgresql://127.0.0.1:1/x"}).test_client()
-    response = away.get(BASE + path, headers=bearing(secret.new_token()))
+    response = away.get(BASE + path, headers=bearing(token_format.new_token()))
     is_problem(response, 503)
     assert response.headers["Retry-After"] == "5"
     assert "127.0.0.1" not in response.text
@@ -454,7 +456,7 @@ def test_an_order_that_loses_a_race_is_refused(
         ("hold", {"reason": None}, "reason"),
         ("hold", {"reason": "x" * 501}, "reason"),
         ("hold", {"reason": "two\nlines"}, "reason"),
-        ("hold", {"reason": f"my token is {secret.new_token()}"}, "reason"),
+        ("hold", {"reason": f"my token is {token_format.new_token()}"}, "reason"),
         ("hold", {"expected_epoch": "1"}, "expected_epoch"),
         ("hold", {"expected_epoch": 1.5}, "expected_epoch"),
         ("hold", {"expected_epoch": True}, "expected_epoch"),
@@ -574,14 +576,16 @@ def test_events_are_read_page_by_page_though_new_ones_come_meanwhile(
     look: Callable[..., TestResponse], store: Store
 ) -> None:
     written = [
-        store.append(Event(endpoint=ENDPOINT, kind=EventKind.WARN, by="fleet", reason=str(n)))
+        store.append(
+            RolloutEvent(endpoint=ENDPOINT, kind=EventKind.WARN, by="fleet", reason=str(n))
+        )
         for n in range(25)
     ]
     pages, before = [], {}
     while True:
         page = look("/events", limit=10, **before).json
         pages.append([event["reason"] for event in page["events"]])
-        store.append(Event(endpoint=ENDPOINT, kind=EventKind.WARN, by="fleet", reason="new"))
+        store.append(RolloutEvent(endpoint=ENDPOINT, kind=EventKind.WARN, by="fleet", reason="new"))
         if page["next"] is None:
             break
         before = {"before": page["next"]}
@@ -594,9 +598,11 @@ def test_events_are_read_page_by_page_though_new_ones_come_meanwhile(
 def test_events_are_read_by_endpoint_and_by_run(
     look: Callable[..., TestResponse], store: Store
 ) -> None:
-    start = store.append(Event(endpoint=DEFAULT, kind=EventKind.START, by="c", reason=""))
-    store.append(Event(endpoint=ENDPOINT, kind=EventKind.STAGE, by="c", reason="10%", run=start.id))
-    store.append(Event(endpoint=ENDPOINT, kind=EventKind.WARN, by="fleet", reason=""))
+    start = store.append(RolloutEvent(endpoint=DEFAULT, kind=EventKind.START, by="c", reason=""))
+    store.append(
+        RolloutEvent(endpoint=ENDPOINT, kind=EventKind.STAGE, by="c", reason="10%", run=start.id)
+    )
+    store.append(RolloutEvent(endpoint=ENDPOINT, kind=EventKind.WARN, by="fleet", reason=""))
     kinds = [event["kind"] for event in look("/events", endpoint=ENDPOINT).json["events"]]
     assert kinds == ["warn", "stage"]
     kinds = [event["kind"] for event in look("/events", run=start.id).json["events"]]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from detection_api.schemas.statistics import DailyCount, EventPage, HistoryItem
+from detection_api.schemas.statistics import DailyCountSchema, EventPageSchema, HistoryItemSchema
 from tests.blueprints.conftest import Get
 
 DAILY = "/api/v1/statistics/daily"
@@ -14,7 +14,7 @@ HISTORY = "/api/v1/statistics/history"
 
 def test_daily_has_one_item_per_day_and_today_last(get: Get) -> None:
     days = get(DAILY).json
-    assert DailyCount(many=True).validate(days) == {}
+    assert DailyCountSchema(many=True).validate(days) == {}
     today = datetime.now(UTC).date()
     assert [day["date"] for day in days] == [
         (today - timedelta(days=n)).isoformat() for n in range(6, -1, -1)
@@ -39,7 +39,7 @@ def test_daily_has_as_many_days_as_asked_for(get: Get, days: int) -> None:
 
 def test_events_are_the_newest_of_the_last_day(get: Get) -> None:
     page = get(EVENTS).json
-    assert EventPage().validate(page) == {}
+    assert EventPageSchema().validate(page) == {}
     assert page["total"] == len(page["events"]) == 100
     moments = [event["timestamp"] for event in page["events"]]
     assert moments == sorted(moments, reverse=True)
@@ -66,7 +66,7 @@ def test_a_window_before_all_events_is_empty(get: Get) -> None:
 
 def test_history_goes_back_as_many_minutes_as_asked_for(get: Get) -> None:
     items = get(HISTORY, minutes=30).json
-    assert HistoryItem(many=True).validate(items) == {}
+    assert HistoryItemSchema(many=True).validate(items) == {}
     since = datetime.now(UTC).timestamp() - 30 * 60
     older = get(HISTORY, minutes=60).json[len(items) :]
     assert items[-1]["ts"] >= since - 5

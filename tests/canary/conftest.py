@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from detection_api.canary.store import Store
+from detection_api.canary.state.store import Store
 from tests.canary.stores import InMemory, StoreUnderTest, in_postgres
 
 

@@ -3,8 +3,8 @@
 import sys
 import threading
 
-from detection_api.canary.postgres_store import PostgresStore
-from detection_api.postgres import bound_waits
+from detection_api.canary.state.postgres.store import PostgresStore
+from detection_api.db.pool import bound_waits
 from tests.canary.stores import pool_of
 
 bound_waits()

@@ -14,19 +14,19 @@ from typing import Any
 
 from marshmallow import Schema
 
-from detection_api.canary.differences import Kind
-from detection_api.schemas.cameras import CameraList, CameraStats
-from detection_api.schemas.records import RecordPage, Violation
-from detection_api.schemas.statistics import DailyCount, EventPage, HistoryItem
+from detection_api.canary.comparison.differences import Kind
+from detection_api.schemas.cameras import CameraListSchema, CameraStatsSchema
+from detection_api.schemas.records import RecordPageSchema, ViolationSchema
+from detection_api.schemas.statistics import DailyCountSchema, EventPageSchema, HistoryItemSchema
 
 SCHEMAS: Mapping[str, Schema] = {
-    "detection_records": RecordPage(),
-    "violation": Violation(),
-    "daily": DailyCount(many=True),
-    "events": EventPage(),
-    "history": HistoryItem(many=True),
-    "cameras": CameraList(),
-    "camera_stats": CameraStats(),
+    "detection_records": RecordPageSchema(),
+    "violation": ViolationSchema(),
+    "daily": DailyCountSchema(many=True),
+    "events": EventPageSchema(),
+    "history": HistoryItemSchema(many=True),
+    "cameras": CameraListSchema(),
+    "camera_stats": CameraStatsSchema(),
 }
 
 Found = frozenset[tuple[str, Kind]]

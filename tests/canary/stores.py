@@ -8,12 +8,13 @@ from typing import Any, Protocol
 import psycopg2
 from psycopg2 import extensions
 
-from detection_api.canary.histogram import bin_of
-from detection_api.canary.ledger import Batch, MismatchTally, Tally
-from detection_api.canary.memory_store import MemoryStore
-from detection_api.canary.postgres_store import SESSION_SETTINGS, PostgresStore
-from detection_api.canary.store import Heartbeat, LedgerRow, Store
-from detection_api.postgres import Pool, bound_waits
+from detection_api.canary.state.histogram import bin_of
+from detection_api.canary.state.ledger import LedgerBatch, MismatchTally, Tally
+from detection_api.canary.state.memory import MemoryStore
+from detection_api.canary.state.postgres.store import SESSION_SETTINGS, PostgresStore
+from detection_api.canary.state.store import Store
+from detection_api.canary.state.types import Heartbeat, LedgerRow
+from detection_api.db.pool import Pool, bound_waits
 
 ENDPOINT = "records.violation"
 ALL = timedelta(days=1)
@@ -77,9 +78,9 @@ def heartbeat(worker: str = "w1", **fields: Any) -> Heartbeat:
     return Heartbeat(worker=worker, **given)
 
 
-def batch(**counts: int) -> Batch:
+def batch(**counts: int) -> LedgerBatch:
     """A batch of these counts, of ENDPOINT's domain."""
-    return Batch(0, tallies={(ENDPOINT, "domain"): Tally(**counts)})
+    return LedgerBatch(0, tallies={(ENDPOINT, "domain"): Tally(**counts)})
 
 
 def latencies(*seconds: float) -> dict[int, int]:
@@ -89,10 +90,10 @@ def latencies(*seconds: float) -> dict[int, int]:
     return histogram
 
 
-def mismatches(count: int, *samples: Mapping[str, Any], path: str = "$.fps") -> Batch:
+def mismatches(count: int, *samples: Mapping[str, Any], path: str = "$.fps") -> LedgerBatch:
     """A batch in which ENDPOINT's arms differed `count` times."""
     tally = MismatchTally(count=count, samples=[dict(sample) for sample in samples])
-    return Batch(0, mismatches={(ENDPOINT, path, "type"): tally})
+    return LedgerBatch(0, mismatches={(ENDPOINT, path, "type"): tally})
 
 
 def summed(rows: list[LedgerRow]) -> dict[tuple[str, str], Tally]:

@@ -11,16 +11,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from detection_api.canary.contract import Answer
-from detection_api.canary.decision import Arm, Decision, Reason
-from detection_api.canary.engine import Ask, Served
-from detection_api.canary.ledger import BUCKET_SECONDS
-from detection_api.canary.memory_store import MemoryStore
-from detection_api.canary.observation import Cause, Observation
-from detection_api.canary.overrides import Overrides
-from detection_api.canary.runtime import Runtime
-from detection_api.canary.store import EventKind, RolloutState, Status
-from detection_api.canary.sync import INTERVAL
+from detection_api.canary.contract.encoder import Answer
+from detection_api.canary.fleet.link import INTERVAL
+from detection_api.canary.fleet.runtime import Runtime
+from detection_api.canary.serving.decision import Decision, Reason
+from detection_api.canary.serving.engine import CanaryRequest, Result
+from detection_api.canary.serving.observation import FailureCause, Observation
+from detection_api.canary.serving.settings import CanarySettings
+from detection_api.canary.state.ledger import BUCKET_SECONDS
+from detection_api.canary.state.memory import MemoryStore
+from detection_api.canary.state.types import Arm, EventKind, RolloutState, Status
 
 ENDPOINT = "items.item"
 WORKERS = 8
@@ -28,24 +28,24 @@ SEEDS = 20
 SECONDS = 0.02
 """What each request takes: neither slow nor late."""
 
-_ASK = Ask(subject="1", named=False, forced=None, request_id="r-1")
+_ASK = CanaryRequest(subject="1", named=False, forced=None, request_id="r-1")
 _BY_DOMAIN = Decision(Arm.DOMAIN, Reason.ROLLOUT)
 _ANSWERED = Observation(arm=Arm.DOMAIN, seconds=SECONDS, answer=Answer({}, b"{}"))
 _FAILED = Observation(
     arm=Arm.DOMAIN,
     seconds=SECONDS,
     error=RuntimeError("broken"),
-    cause=Cause.ERROR,
-    failure=Cause.ERROR,
+    cause=FailureCause.ERROR,
+    failure=FailureCause.ERROR,
 )
 _SAVED = Observation(arm=Arm.LEGACY, seconds=SECONDS, answer=Answer({}, b"{}"))
-GOOD = Served(decision=_BY_DOMAIN, arm=Arm.DOMAIN, reason=Reason.ROLLOUT, observations=(_ANSWERED,))
-BAD = Served(
+GOOD = Result(decision=_BY_DOMAIN, arm=Arm.DOMAIN, reason=Reason.ROLLOUT, observations=(_ANSWERED,))
+BAD = Result(
     decision=_BY_DOMAIN,
     arm=Arm.LEGACY,
     reason=Reason.FALLBACK,
     observations=(_FAILED, _SAVED),
-    cause=Cause.ERROR,
+    cause=FailureCause.ERROR,
 )
 
 
@@ -79,7 +79,7 @@ class Fleet:
 
     def _worker(self) -> Runtime:
         return Runtime(
-            Overrides.from_environ({}),
+            CanarySettings.from_environ({}),
             self.store,
             answers=(),
             endpoints=[ENDPOINT],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detection_api.canary.guard import (
+from detection_api.canary.guard.guard import (
     PARAMETERS,
     Alarm,
     Cusum,

@@ -6,7 +6,7 @@ import pytest
 from flask import Response
 
 from detection_api.canary.responses import RETRY_AFTER
-from tests.canary.test_decorator import NotHereError, Shop, fail
+from tests.canary.test_flask import NotHereError, Shop, fail
 
 ARMS = {"domain": {"ROLLOUT_PERCENT": "100"}, "legacy": {"ROLLOUT_PERCENT": "0"}}
 STALE = {"STALE_IF_ERROR": "60"}

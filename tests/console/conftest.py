@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 from psycopg2 import extensions
 
 from detection_api import create_app
-from detection_api.canary.store import Store
+from detection_api.canary.state.store import Store
+from detection_api.db.pool import Pool
 from detection_api.extensions import canary
 from detection_api.models.tokens import Role
-from detection_api.postgres import Pool
 from detection_api.services.tokens import Tokens
 from tests.canary.stores import in_postgres
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from detection_api.canary.store import EventKind, Status, Store
-from detection_api.embedded import EmbeddedValkey
+from detection_api.canary.state.store import Store
+from detection_api.canary.state.types import EventKind, Status
+from detection_api.db.pool import Pool
+from detection_api.dev.embedded import EmbeddedValkey
 from detection_api.models.tokens import Role
-from detection_api.postgres import Pool
 from detection_api.rollout.changes import own
 from detection_api.services.tokens import Tokens
 from tests.canary.stores import in_postgres

@@ -7,9 +7,9 @@ from string import Formatter
 import pytest
 from flask import Flask
 
-from detection_api.canary.store import EventKind, Status
+from detection_api.canary.state.types import EventKind, Status
 from detection_api.console import language
-from detection_api.console.figures import CAUSES
+from detection_api.console.data.figures import CAUSES
 from detection_api.console.orders import ACTIONS
 from detection_api.models.tokens import Role
 from detection_api.rollout.run import Phase

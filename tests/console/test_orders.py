@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from detection_api.canary.store import EventKind, RolloutState, Status, Store
+from detection_api.canary.state.store import Store
+from detection_api.canary.state.types import EventKind, RolloutState, Status
 from tests.console.conftest import HERE, LogIn, csrf_of, give
 
 NAME = "statistics.daily"

@@ -7,8 +7,9 @@ import psycopg2
 import pytest
 from flask.testing import FlaskClient
 
-from detection_api.canary.ledger import Tally
-from detection_api.canary.store import DEFAULT, Event, EventKind, Store
+from detection_api.canary.state.ledger import Tally
+from detection_api.canary.state.store import Store
+from detection_api.canary.state.types import DEFAULT, EventKind, RolloutEvent
 from detection_api.rollout.run import Plan, evidence
 from tests.canary.stores import ENDPOINT, batch, heartbeat, mismatches
 from tests.console.conftest import HERE, LogIn, csrf_of, give
@@ -82,7 +83,7 @@ def test_a_run_under_way_is_shown_with_how_far_each_endpoint_is(
 ) -> None:
     plan = Plan(endpoints={ENDPOINT: 0.0, "cameras.cameras": 0.0}, stages=(10, 100))
     start = store.append(
-        Event(
+        RolloutEvent(
             endpoint=DEFAULT,
             kind=EventKind.START,
             by="night",
@@ -90,7 +91,7 @@ def test_a_run_under_way_is_shown_with_how_far_each_endpoint_is(
             evidence=evidence(plan),
         )
     )
-    stage = Event(
+    stage = RolloutEvent(
         endpoint=ENDPOINT,
         kind=EventKind.STAGE,
         by="night",
@@ -110,7 +111,7 @@ def test_a_run_under_way_is_shown_with_how_far_each_endpoint_is(
     assert "has not ended, and no controller is at work" in page
     assert "10% → 100%" in page
     store.append(
-        Event(endpoint=DEFAULT, kind=EventKind.END, by="night", reason="over", run=start.id)
+        RolloutEvent(endpoint=DEFAULT, kind=EventKind.END, by="night", reason="over", run=start.id)
     )
     client.application.extensions["console"].forget()
     page = client.get("/console/").text

@@ -14,10 +14,10 @@ import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from detection_api.canary.decision import Arm
-from detection_api.canary.differences import Kind
-from detection_api.canary.observation import Cause
-from detection_api.embedded import EmbeddedValkey
+from detection_api.canary.comparison.differences import Kind
+from detection_api.canary.serving.observation import FailureCause
+from detection_api.canary.state.types import Arm
+from detection_api.dev.embedded import EmbeddedValkey
 from tests.factory import build
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ def test_a_rule_uses_only_what_a_rule_before_it_records() -> None:
 
 def series_at_zero() -> Iterator[tuple[str, dict[str, str]]]:
     """The counters of one endpoint whose growth an alert is about."""
-    arms, causes = [arm.value for arm in Arm], [cause.value for cause in Cause]
+    arms, causes = [arm.value for arm in Arm], [cause.value for cause in FailureCause]
     yield "canary_outages_total", {}
     yield "canary_shadow_drops_total", {}
     yield "canary_fallbacks_total", {}

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from detection_api.embedded import EmbeddedValkey
+from detection_api.dev.embedded import EmbeddedValkey
 from tests.deploy.server import Prometheus
 from tests.e2e.instance import PATHS, Instance, Load, Reply
 from tests.factory import build

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from detection_api.embedded import EmbeddedPostgres, EmbeddedValkey
+from detection_api.dev.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.factory import World, build
 
 

@@ -19,9 +19,9 @@ import msgspec
 from sqlalchemy import Double, bindparam, func, select
 
 from detection_api import create_app
-from detection_api.canary.postgres_store import PostgresStore
+from detection_api.canary.state.postgres.store import PostgresStore
+from detection_api.db.reader import Query, Row
 from detection_api.extensions import reader
-from detection_api.reader import Query, Row
 from detection_api.services import cameras, records, statistics
 
 SLEEP = Query("sleep", select(func.pg_sleep(bindparam("seconds", type_=Double))))

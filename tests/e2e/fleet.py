@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import psycopg2
 
-from detection_api.canary.ledger import Tally
-from detection_api.canary.postgres_store import PostgresStore
-from detection_api.canary.store import Event, EventKind, RolloutState, Worker
+from detection_api.canary.state.ledger import Tally
+from detection_api.canary.state.postgres.store import PostgresStore
+from detection_api.canary.state.types import EventKind, RolloutEvent, RolloutState, Worker
 from tests.e2e.instance import PATHS, Instance, Reply, wait_for
 
 ENDPOINTS = (
@@ -140,13 +140,13 @@ class Fleet:
         """What the workers say of themselves, by process id."""
         return {int(w.heartbeat.worker.split(":")[1]): w for w in self.store.workers()}
 
-    def events(self, endpoint: str, kind: EventKind) -> list[Event]:
+    def events(self, endpoint: str, kind: EventKind) -> list[RolloutEvent]:
         """The endpoint's events of one kind since its guard is a fresh one, newest first."""
         since = self.states()[endpoint].resumed_at
         found = self.store.events(endpoint)
         return [e for e in found if e.kind is kind and e.at and (not since or e.at > since)]
 
-    def wait_for_event(self, endpoint: str, kind: EventKind) -> Event:
+    def wait_for_event(self, endpoint: str, kind: EventKind) -> RolloutEvent:
         """The first such event, as soon as there is one."""
         found = wait_for(lambda: self.events(endpoint, kind), f"{endpoint}: {kind.value}")
         return found[-1]

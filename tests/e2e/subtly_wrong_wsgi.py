@@ -14,9 +14,9 @@ from typing import Any
 from marshmallow import Schema
 
 from detection_api import create_app
-from detection_api.schemas.cameras import DetectorStats
-from detection_api.schemas.records import Violation
-from detection_api.schemas.statistics import HistoryItem
+from detection_api.schemas.cameras import DetectorStatsSchema
+from detection_api.schemas.records import ViolationSchema
+from detection_api.schemas.statistics import HistoryItemSchema
 from detection_api.services import cameras, records, statistics
 
 
@@ -32,7 +32,7 @@ def members(row: Any, schema: type[Schema]) -> dict[str, Any]:
 
 
 def without_nulls(answer: Any) -> Any:
-    return {n: value for n, value in members(answer, Violation).items() if value is not None}
+    return {n: value for n, value in members(answer, ViolationSchema).items() if value is not None}
 
 
 def total_of_the_page(answer: dict[str, Any]) -> Any:
@@ -40,12 +40,12 @@ def total_of_the_page(answer: dict[str, Any]) -> Any:
 
 
 def texts_for_epochs(answer: list[Any]) -> Any:
-    rows = (members(row, HistoryItem) for row in answer)
+    rows = (members(row, HistoryItemSchema) for row in answer)
     return [{**row, "ts": datetime.fromtimestamp(row["ts"], UTC).isoformat()} for row in rows]
 
 
 def times_without_a_zone(answer: dict[str, Any]) -> Any:
-    stats = members(answer["stats"], DetectorStats)
+    stats = members(answer["stats"], DetectorStatsSchema)
     moment = stats["last_detection_time"]
     naive = moment and moment.replace(tzinfo=None)
     return {**answer, "stats": {**stats, "last_detection_time": naive}}

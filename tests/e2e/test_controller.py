@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from detection_api.canary.store import AcceptedDifference, Event, EventKind, RolloutState, Status
+from detection_api.canary.state.types import (
+    AcceptedDifference,
+    EventKind,
+    RolloutEvent,
+    RolloutState,
+    Status,
+)
 from detection_api.rollout.run import Completion, Phase, Run, latest
 from tests.e2e.fleet import ENDPOINTS, PATH_OF
 from tests.e2e.instance import PATHS, Instance, Load, wait_for
@@ -104,7 +110,7 @@ def ended(factory: Factory) -> Run:
 
 
 def percents(factory: Factory, endpoint: str, run: int) -> list[float]:
-    events: list[Event] = factory.store.events(endpoint, limit=None, run=run)
+    events: list[RolloutEvent] = factory.store.events(endpoint, limit=None, run=run)
     return [e.evidence["percent"] for e in reversed(events) if e.kind is EventKind.STAGE]
 
 

@@ -17,9 +17,9 @@ import psycopg2
 import pytest
 from marshmallow import Schema
 
-from detection_api.schemas.cameras import CameraList, CameraStats
-from detection_api.schemas.records import RecordPage, Violation
-from detection_api.schemas.statistics import DailyCount, EventPage, HistoryItem
+from detection_api.schemas.cameras import CameraListSchema, CameraStatsSchema
+from detection_api.schemas.records import RecordPageSchema, ViolationSchema
+from detection_api.schemas.statistics import DailyCountSchema, EventPageSchema, HistoryItemSchema
 from tests.e2e.fleet import Fleet
 from tests.e2e.instance import PATHS, Instance, Load, Reply, wait_for, whose
 from tests.factory import World
@@ -28,13 +28,13 @@ SCHEMAS: dict[str, Schema] = dict(
     zip(
         PATHS,
         (
-            RecordPage(),
-            Violation(),
-            DailyCount(many=True),
-            EventPage(),
-            HistoryItem(many=True),
-            CameraList(),
-            CameraStats(),
+            RecordPageSchema(),
+            ViolationSchema(),
+            DailyCountSchema(many=True),
+            EventPageSchema(),
+            HistoryItemSchema(many=True),
+            CameraListSchema(),
+            CameraStatsSchema(),
         ),
         strict=True,
     )

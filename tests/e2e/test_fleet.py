@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from detection_api.canary.guard import replay
-from detection_api.canary.store import EventKind, Status
+from detection_api.canary.guard.guard import replay
+from detection_api.canary.state.types import EventKind, Status
 from tests.e2e.fleet import PATH_OF, Fleet
 from tests.e2e.instance import Load, Reply, whose
 from tests.factory import World

@@ -11,8 +11,8 @@ import psutil
 import pytest
 import structlog
 
-from detection_api.canary.guard import replay
-from detection_api.canary.store import EventKind, Status
+from detection_api.canary.guard.guard import replay
+from detection_api.canary.state.types import EventKind, Status
 from tests.e2e.fleet import ENDPOINTS, PATH_OF, Fleet
 from tests.e2e.instance import PATHS, Load, Reply, wait_for, whose
 from tests.factory import World

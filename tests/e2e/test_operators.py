@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from detection_api import secret
+from detection_api import token_format
 from detection_api.models.tokens import Role
 from detection_api.services.tokens import Tokens
-from detection_api.throttle import BURST
+from detection_api.web.throttle import BURST
 from tests.canary.stores import pool_of
 from tests.e2e.instance import Instance, wait_for
 from tests.factory import World
@@ -73,7 +73,7 @@ def test_wrong_tokens_are_counted_over_all_workers_and_none_is_written_anywhere(
 ) -> None:
     right = tokens.create("bob", Role.VIEWER, by="test")
     with Instance(tmp_path, {**world.environ, "WEB_CONCURRENCY": "2"}) as instance:
-        wrong = [secret.new_token() for _ in range(40)]
+        wrong = [token_format.new_token() for _ in range(40)]
         began = time.monotonic()
         statuses = [ask(instance, token) for token in wrong]
         allowed = BURST + int(time.monotonic() - began) // 6 + 1

@@ -17,10 +17,10 @@ import redis
 import yaml
 
 from detection_api import create_app
-from detection_api.canary import tables
-from detection_api.canary.coverage import branches_of
-from detection_api.canary.ledger import Tally
-from detection_api.canary.postgres_store import PostgresStore
+from detection_api.canary.comparison.coverage import branches_of
+from detection_api.canary.state.ledger import Tally
+from detection_api.canary.state.postgres import tables
+from detection_api.canary.state.postgres.store import PostgresStore
 from detection_api.ingest.camera_statistics import CHANNEL
 from tests.e2e.fleet import ENDPOINTS
 from tests.e2e.instance import PATHS, Instance, Load, wait_for

@@ -13,12 +13,12 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detection_api.embedded import EmbeddedValkey
+from detection_api.dev.embedded import EmbeddedValkey
 from detection_api.ingest import camera_statistics
 from detection_api.ingest.camera_statistics import (
     CHANNEL,
-    CameraStatistics,
     LatestStatistics,
+    ParsedStatistics,
     parse,
 )
 from tests.ingest.support import has_logged, logged, query, running, wait_until
@@ -45,7 +45,7 @@ def _message(camera_id: Any = "cam0", timestamp: Any = 1761900000.5, **data: Any
     )
 
 
-def _row(camera_id: str, timestamp: float, persons: int) -> CameraStatistics:
+def _row(camera_id: str, timestamp: float, persons: int) -> ParsedStatistics:
     row = parse(_message(camera_id, timestamp, persons=persons))
     assert row is not None
     return row
@@ -56,7 +56,7 @@ def _persons(url: str) -> dict[str, int]:
 
 
 def test_every_field_of_a_message_is_taken_over() -> None:
-    assert parse(_message()) == CameraStatistics(
+    assert parse(_message()) == ParsedStatistics(
         camera_id="cam0",
         timestamp=datetime(2025, 10, 31, 8, 40, 0, 500000, UTC),
         total_frames=9000,
@@ -188,7 +188,7 @@ def test_what_came_before_the_end_is_written(
     """Though the last write was less than a second ago."""
     received = []
 
-    def observed(message: bytes) -> CameraStatistics | None:
+    def observed(message: bytes) -> ParsedStatistics | None:
         received.append(message)
         return parse(message)
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from detection_api.ingest import cameras
-from detection_api.ingest.cameras import Camera, CameraFileError, parse, sync
+from detection_api.ingest.cameras import CameraFileError, ParsedCamera, parse, sync
 from tests.ingest.support import has_logged, logged, query, running, wait_until
 
-PLAIN = Camera(
+PLAIN = ParsedCamera(
     id="cam0",
     name="cam0",
     source="",
@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "cameras.yaml"
 
 
-def _camera(**fields: Any) -> Camera:
+def _camera(**fields: Any) -> ParsedCamera:
     (camera,) = parse(yaml.safe_dump({"cameras": [{"id": "cam0"} | fields]}))
     return camera
 

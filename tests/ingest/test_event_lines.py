@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from detection_api.ingest.event_lines import (
     MAX_LINE,
     SHOWN,
-    Event,
     Malformed,
     MalformedError,
+    ParsedEvent,
     parse,
     parse_event,
 )
@@ -22,14 +22,14 @@ from detection_api.ingest.event_lines import (
 VALID = {"ts": 1761900000.123, "type": "ENTER", "camera_id": "cam0"}
 
 
-def _event(**fields: Any) -> Event:
+def _event(**fields: Any) -> ParsedEvent:
     return parse_event(msgspec.json.encode(VALID | fields))
 
 
 def test_every_field_of_an_event_is_taken_over() -> None:
     evidence = {"z": [1, {"a": None}], "confidence": 0.91, "region": "sink"}
     event = _event(track_id=17, evidence=evidence)
-    assert event == Event(
+    assert event == ParsedEvent(
         timestamp=datetime(2025, 10, 31, 8, 40, 0, 123000, UTC),
         ts=1761900000.123,
         type="ENTER",

@@ -15,11 +15,11 @@ from psycopg2 import extensions
 from detection_api.ingest.database import connect
 from detection_api.ingest.event_lines import Parsed, parse
 from detection_api.ingest.event_writer import Checkpoint, EventWriter, LogBusyError
-from detection_api.ingest.log_file import Position
+from detection_api.ingest.log_file import LogPosition
 from tests.ingest.support import NOVEMBER_23, hourly, hourly_of_events, line, lines, query, stored
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-POSITION = Position(device=2**64 - 1, inode=2**64 - 2, head="00", offset=100)
+POSITION = LogPosition(device=2**64 - 1, inode=2**64 - 2, head="00", offset=100)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_counts_of_the_same_hour_and_totals_of_the_log_add_up(
     connection: extensions.connection, database: str
 ) -> None:
     writer = EventWriter(connection, "/log")
-    later = Position(device=1, inode=2, head="ff", offset=7)
+    later = LogPosition(device=1, inode=2, head="ff", offset=7)
     writer.write(_parsed(lines(1, 2, 3) + b"x\n"), POSITION, NOW)
     writer.write(_parsed(lines(4, 5, 9) + b"x\ny\n"), later, NOW + timedelta(seconds=1))
     assert hourly(database) == hourly_of_events(database)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from detection_api.clock import utc_now
-from detection_api.embedded import EmbeddedPostgres
+from detection_api.dev.embedded import EmbeddedPostgres
 from detection_api.ingest.event_writer import LogBusyError
 from detection_api.ingest.events import Ingestion
 from tests.conftest import upgrade

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detection_api.ingest.log_file import HEAD, Position
+from detection_api.ingest.log_file import HEAD, LogPosition
 from detection_api.ingest.log_reader import LogReader
 from tests.ingest.support import append, has_logged
 
@@ -25,7 +25,7 @@ class Restarted:
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        self.position: Position | None = None
+        self.position: LogPosition | None = None
         self.since_ns = 0.0
         self.restart()
 

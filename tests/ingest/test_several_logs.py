@@ -10,7 +10,7 @@ import pytest
 
 from detection_api.ingest import events
 from detection_api.ingest.log_file import CHUNK
-from detection_api.ingest.log_reader import Batch, LogReader
+from detection_api.ingest.log_reader import LineBatch, LogReader
 from tests.ingest.support import (
     Command,
     append,
@@ -119,7 +119,7 @@ def test_a_fault_in_one_follower_ends_them_all_for_a_supervisor_to_see(
 ) -> None:
     stop, read = Event(), LogReader.read
 
-    def break_down(self: LogReader) -> Batch | None:
+    def break_down(self: LogReader) -> LineBatch | None:
         if self._path == logs[1]:
             raise ZeroDivisionError
         return read(self)
@@ -137,7 +137,7 @@ def test_no_more_than_a_chunk_of_each_log_is_read_ahead_of_the_database(
     read: list[Path] = []
     real = LogReader.read
 
-    def counting(self: LogReader) -> Batch | None:
+    def counting(self: LogReader) -> LineBatch | None:
         batch = real(self)
         if batch is not None and batch.chunk is not None:
             read.append(self._path)

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 import redis
 
-from detection_api.embedded import EmbeddedValkey
+from detection_api.dev.embedded import EmbeddedValkey
 from detection_api.legacy import live
 from detection_api.legacy.live import CHANNEL, LiveStatistics
 from tests.ingest.support import wait_until

@@ -1,7 +1,7 @@
 """Legacy is told where to read, and reads nothing before it is asked."""
 
 from detection_api.config import Settings
-from detection_api.embedded import EmbeddedValkey
+from detection_api.dev.embedded import EmbeddedValkey
 from detection_api.legacy import configure
 from detection_api.legacy.sources import sources
 from tests.ingest.support import wait_until

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from email.message import Message
 from typing import Any
 
-from detection_api.client import Client, Reply, UnreachableError
+from detection_api.web.client import Client, Reply, UnreachableError
 
 CAMERA = {
     "id": "cam0",

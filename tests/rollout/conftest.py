@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from detection_api import logs
-from detection_api.canary.store import Store
-from detection_api.cli import main
+from detection_api.canary.state.store import Store
+from detection_api.cli.main import main
+from detection_api.telemetry import logs
 from tests.canary.stores import in_postgres
 
 Run = Callable[..., Result]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from detection_api.postgres import Pool
+from detection_api.db.pool import Pool
 from detection_api.rollout.lock import SESSION_SETTINGS, PostgresLock
 
 

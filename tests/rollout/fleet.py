@@ -14,21 +14,21 @@ from typing import Any
 import pytest
 from marshmallow import Schema
 
-from detection_api.canary.contract import Contract
-from detection_api.canary.coverage import branches_of
-from detection_api.canary.decision import Arm
-from detection_api.canary.engine import Ask, Engine, Route
-from detection_api.canary.memory_store import MemoryStore
-from detection_api.canary.overrides import Overrides
-from detection_api.canary.rules import rules_of
-from detection_api.canary.runtime import Runtime
-from detection_api.canary.store import EventKind, Store
-from detection_api.rollout.controller import Controller, Turn, Verify, begin
-from detection_api.rollout.gates import Verified
+from detection_api.canary.comparison.coverage import branches_of
+from detection_api.canary.contract.encoder import Contract
+from detection_api.canary.contract.rules import rules_of
+from detection_api.canary.fleet.runtime import Runtime
+from detection_api.canary.serving.engine import CanaryRequest, Engine, Route
+from detection_api.canary.serving.settings import CanarySettings
+from detection_api.canary.state.memory import MemoryStore
+from detection_api.canary.state.store import Store
+from detection_api.canary.state.types import Arm, EventKind
+from detection_api.rollout.controller.controller import Controller, Turn, Verify, begin
+from detection_api.rollout.gates.stage_gates import Verified
 from detection_api.rollout.run import Phase, Plan, Run
-from detection_api.schemas.cameras import CameraList, CameraStats
-from detection_api.schemas.records import RecordPage, Violation
-from detection_api.schemas.statistics import DailyCount, EventPage, HistoryItem
+from detection_api.schemas.cameras import CameraListSchema, CameraStatsSchema
+from detection_api.schemas.records import RecordPageSchema, ViolationSchema
+from detection_api.schemas.statistics import DailyCountSchema, EventPageSchema, HistoryItemSchema
 
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MOMENT = datetime(2026, 11, 25, 9, 15, tzinfo=UTC)
@@ -142,16 +142,22 @@ def day(counts: Mapping[str, int]) -> dict[str, Any]:
 
 
 ANSWERS: Mapping[str, tuple[Schema, Sequence[Any]]] = {
-    "records.detection_records": (RecordPage(), [page(record(1, 1), record(2, None)), page()]),
-    "records.violation": (Violation(), [violation(1), violation(None)]),
-    "statistics.daily": (DailyCount(many=True), [[day({"A": 3}), day({})], []]),
+    "records.detection_records": (
+        RecordPageSchema(),
+        [page(record(1, 1), record(2, None)), page()],
+    ),
+    "records.violation": (ViolationSchema(), [violation(1), violation(None)]),
+    "statistics.daily": (DailyCountSchema(many=True), [[day({"A": 3}), day({})], []]),
     "statistics.events": (
-        EventPage(),
+        EventPageSchema(),
         [{"events": [event(1), event(None)], "total": 2}, {"events": [], "total": 0}],
     ),
-    "statistics.history": (HistoryItem(many=True), [[item(1), item(None)], []]),
-    "cameras.cameras": (CameraList(), [{"cameras": [camera(1), camera(None)]}, {"cameras": []}]),
-    "cameras.camera_stats": (CameraStats(), [camera_stats(1), camera_stats(None)]),
+    "statistics.history": (HistoryItemSchema(many=True), [[item(1), item(None)], []]),
+    "cameras.cameras": (
+        CameraListSchema(),
+        [{"cameras": [camera(1), camera(None)]}, {"cameras": []}],
+    ),
+    "cameras.camera_stats": (CameraStatsSchema(), [camera_stats(1), camera_stats(None)]),
 }
 """What each endpoint has to answer, by turns: together they take every branch of its contract."""
 ENDPOINTS = tuple(ANSWERS)
@@ -184,8 +190,8 @@ class Fleet:
     clock: Clock
     faults: dict[str, Fault] = field(default_factory=dict)
     takes: dict[tuple[str, Arm], float] = field(default_factory=dict)
-    overrides: Overrides = field(
-        default_factory=lambda: Overrides(
+    overrides: CanarySettings = field(
+        default_factory=lambda: CanarySettings(
             pinned={}, shadow_percent=100, shadow_per_second=1_000_000
         )
     )
@@ -232,7 +238,9 @@ class Fleet:
         """A request that is answered, counted and compared; it takes no time but its own."""
         number = next(self._number)
         subject = client or str(self._random.getrandbits(64))
-        ask = Ask(subject=subject, named=client is not None, forced=forced, request_id=f"r{number}")
+        ask = CanaryRequest(
+            subject=subject, named=client is not None, forced=forced, request_id=f"r{number}"
+        )
         route, arguments = self.routes[endpoint], {"turn": turn}
         served = self.runtime.serve(route, endpoint, ask, arguments)
         self.runtime.account(endpoint, ask, served, 200)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from detection_api.canary.ledger import Batch, MismatchTally, Tally
-from detection_api.canary.store import EventKind, Store
-from detection_api.postgres import Pool
+from detection_api.canary.state.ledger import LedgerBatch, MismatchTally, Tally
+from detection_api.canary.state.store import Store
+from detection_api.canary.state.types import EventKind
+from detection_api.db.pool import Pool
 from tests.canary.stores import heartbeat
 
 
@@ -43,24 +44,24 @@ class History:
 
     def counts(self, endpoint: str, arm: str, at: datetime, tally: Tally) -> None:
         """Have a worker tell that it counted this in the bucket of `at`."""
-        self.flush(Batch(0, tallies={(endpoint, arm): tally}), at)
+        self.flush(LedgerBatch(0, tallies={(endpoint, arm): tally}), at)
 
     def branches(self, endpoint: str, branches: Mapping[str, int] | set[str]) -> None:
         """Have comparisons meet these branches, once each where no number is given."""
         counts = branches if isinstance(branches, Mapping) else dict.fromkeys(branches, 1)
         found = {(endpoint, branch): count for branch, count in counts.items()}
-        self.flush(Batch(0, branches=found), datetime.now(UTC))
+        self.flush(LedgerBatch(0, branches=found), datetime.now(UTC))
 
     def mismatch(self, endpoint: str, path: str, at: datetime, count: int = 1) -> None:
         """Have the arms differ at a path."""
         found = {(endpoint, path, "type"): MismatchTally(count=count)}
-        self.flush(Batch(0, mismatches=found), at)
+        self.flush(LedgerBatch(0, mismatches=found), at)
 
     def use(self, accepted: int) -> None:
         """Have an accepted difference excuse one."""
-        self.flush(Batch(0, acceptances={accepted: 1}), datetime.now(UTC))
+        self.flush(LedgerBatch(0, acceptances={accepted: 1}), datetime.now(UTC))
 
-    def flush(self, batch: Batch, at: datetime) -> None:
+    def flush(self, batch: LedgerBatch, at: datetime) -> None:
         """Have a worker tell of a batch that it began in the bucket of `at`."""
         self._batches += 1
         self.store.flush(

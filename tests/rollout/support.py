@@ -4,19 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from detection_api.canary.histogram import bin_of
-from detection_api.canary.ledger import Tally
-from detection_api.canary.store import (
-    Event,
+from detection_api.canary.state.histogram import bin_of
+from detection_api.canary.state.ledger import Tally
+from detection_api.canary.state.types import (
     EventKind,
     Heartbeat,
     LedgerRow,
+    RolloutEvent,
     RolloutState,
     Shared,
     Worker,
 )
-from detection_api.rollout.evidence import Evidence, Snapshot, Window
-from detection_api.rollout.measure import Gathered, measure
+from detection_api.rollout.gates.evidence import EndpointSnapshot, Evidence, Window
+from detection_api.rollout.gates.measurement import Gathered, measure
 from detection_api.rollout.run import Plan, Run, evidence
 
 ENDPOINT = "records.violation"
@@ -28,7 +28,7 @@ EPOCH = 3
 
 def run_of(plan: Plan) -> Run:
     """A run that has just begun by this plan."""
-    start = Event(
+    start = RolloutEvent(
         endpoint="*", kind=EventKind.START, by="ann", reason="", evidence=evidence(plan), id=7
     )
     return Run.begun(start)
@@ -62,7 +62,7 @@ WINDOW = Window(
     percent_before=25,
     since=SINCE,
     epoch=EPOCH,
-    before=Snapshot(branches={}, mismatches=()),
+    before=EndpointSnapshot(branches={}, mismatches=()),
 )
 WORKER = Worker(
     heartbeat=Heartbeat(

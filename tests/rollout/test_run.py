@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection_api.canary.memory_store import MemoryStore
-from detection_api.canary.store import DEFAULT, Event, EventKind
+from detection_api.canary.state.memory import MemoryStore
+from detection_api.canary.state.types import DEFAULT, EventKind, RolloutEvent
 from detection_api.rollout.run import (
-    Cause,
     Completion,
+    EndCause,
     OnFailure,
     Phase,
     Plan,
@@ -29,10 +29,10 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PLAN = Plan(endpoints={ENDPOINT: 0.0, OTHER: 25.0})
 
 
-def events(*told: tuple[str, EventKind, dict[str, Any]], plan: Plan = PLAN) -> list[Event]:
+def events(*told: tuple[str, EventKind, dict[str, Any]], plan: Plan = PLAN) -> list[RolloutEvent]:
     """The START, and what was told after it."""
     number = count(RUN + 1)
-    start = Event(
+    start = RolloutEvent(
         endpoint=DEFAULT,
         kind=EventKind.START,
         by="ann",
@@ -44,7 +44,7 @@ def events(*told: tuple[str, EventKind, dict[str, Any]], plan: Plan = PLAN) -> l
     return [
         start,
         *(
-            Event(
+            RolloutEvent(
                 endpoint=endpoint,
                 kind=kind,
                 by="ann",
@@ -128,7 +128,7 @@ def test_an_endpoint_goes_from_stage_to_stage_until_it_is_past_the_last() -> Non
     ("kind", "phase"), [(EventKind.FAIL, Phase.FAILED), (EventKind.LEAVE, Phase.LEFT)]
 )
 def test_one_endpoint_that_is_out_holds_up_no_other(kind: EventKind, phase: Phase) -> None:
-    run = fold(events(stage(ENDPOINT, 1), (ENDPOINT, kind, {"cause": Cause.PATIENCE.value})))
+    run = fold(events(stage(ENDPOINT, 1), (ENDPOINT, kind, {"cause": EndCause.PATIENCE.value})))
     assert run.progress[ENDPOINT].phase is phase
     assert [p.endpoint for p in run.open] == [OTHER]
 
@@ -188,9 +188,9 @@ def test_the_latest_run_is_found_among_other_events_and_an_older_one_by_its_id()
     store = MemoryStore()
     assert latest(store) is None
     begun = [store.append(event) for event in (*events(), *events())]
-    store.append(Event(endpoint=DEFAULT, kind=EventKind.SET, by="ann", reason=""))
+    store.append(RolloutEvent(endpoint=DEFAULT, kind=EventKind.SET, by="ann", reason=""))
     store.append(
-        Event(
+        RolloutEvent(
             endpoint=ENDPOINT,
             kind=EventKind.STAGE,
             by="ann",

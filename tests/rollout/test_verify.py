@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from detection_api import verify as module
-from detection_api.place import Place, claimed, left_for_commands
-from detection_api.rollout.cases import _PLANS
+from detection_api.cli import verify as module
+from detection_api.dev.instance import Instance, claimed, left_for_commands
+from detection_api.rollout.verification.cases import _PLANS
 from tests.rollout.conftest import Run
 
 
@@ -108,7 +108,7 @@ def test_without_a_url_it_is_the_make_run_of_this_folder(
 ) -> None:
     monkeypatch.setattr(module, "INSTANCE", tmp_path)
     port = nobody.rpartition(":")[2]
-    with claimed(Place(tmp_path, 0)), left_for_commands(Place(tmp_path, 0), {"PORT": port}):
+    with claimed(Instance(tmp_path, 0)), left_for_commands(Instance(tmp_path, 0), {"PORT": port}):
         result = run("verify")
     assert result.stderr == f"Error: {nobody}: no answer: Connection refused\n"
 

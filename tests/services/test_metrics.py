@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from detection_api.canary.histogram import bin_of
-from detection_api.canary.ledger import Tally
-from detection_api.canary.store import Heartbeat, LedgerRow, Worker
-from detection_api.schemas.monitoring import FleetMetrics
+from detection_api.canary.state.histogram import bin_of
+from detection_api.canary.state.ledger import Tally
+from detection_api.canary.state.types import Heartbeat, LedgerRow, Worker
+from detection_api.schemas.monitoring import FleetMetricsSchema
 from detection_api.services.metrics import summary
 
 BUCKET = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -56,7 +56,7 @@ def answer(
     connections: int | None = None,
 ) -> dict[str, Any]:
     found = summary(rows, workers, connections)
-    assert FleetMetrics().validate(found) == {}
+    assert FleetMetricsSchema().validate(found) == {}
     return found
 
 

@@ -10,11 +10,11 @@ import psycopg2
 import pytest
 from psycopg2 import extensions
 
-from detection_api import partitions
+from detection_api.db import partitions
+from detection_api.db.pool import READ_ONLY, Pool, bound_waits
+from detection_api.db.reader import Query, decode_json_exactly
 from detection_api.errors import NotFoundError
 from detection_api.extensions import reader
-from detection_api.postgres import READ_ONLY, Pool, bound_waits
-from detection_api.reader import Query, decode_json_exactly
 from detection_api.services import records
 from detection_api.services.filtered import FilteredQuery
 from detection_api.services.statistics import DAILY, EVENTS, HISTORY

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from detection_api import secret
+from detection_api import token_format
 from detection_api.errors import ConflictError, NotFoundError
 from detection_api.models.tokens import Role
 from detection_api.services.tokens import FRESH_SECONDS, Operator, Recognition, Tokens
@@ -84,8 +84,8 @@ def test_the_bearer_of_a_token_is_known_with_its_role(
         lambda token: token[:-1],
         lambda token: token + "A",
         lambda token: token.swapcase(),
-        lambda token: secret.new_token(),
-        lambda token: secret.digest(token).hex(),
+        lambda token: token_format.new_token(),
+        lambda token: token_format.digest(token).hex(),
         lambda token: token + "\udcff",
     ],
     ids=["empty", "shorter", "longer", "other case", "another", "its digest", "no unicode"],
@@ -102,9 +102,9 @@ def test_only_the_hash_of_a_token_is_stored(tokens: Tokens, database: str) -> No
     for table in ("operator_token", "rollout_event"):
         rows = query(database, f"SELECT t::text FROM {table} t")
         assert rows
-        assert token.removeprefix(secret.PREFIX) not in str(rows)
+        assert token.removeprefix(token_format.PREFIX) not in str(rows)
     ((digest,),) = query(database, "SELECT digest FROM operator_token")
-    assert bytes(digest) == secret.digest(token)
+    assert bytes(digest) == token_format.digest(token)
 
 
 def test_a_revoked_token_is_nobodys_within_a_second(
@@ -135,7 +135,7 @@ def test_postgres_is_asked_no_more_often_however_many_tokens_are_shown(
     recognition: Recognition, postgres_database: Database, clock: Clock
 ) -> None:
     for _ in range(100):
-        recognition.by_token(secret.new_token())
+        recognition.by_token(token_format.new_token())
         clock.now += FRESH_SECONDS / 100
     assert postgres_database.asked == 1
     clock.now += FRESH_SECONDS / 100

@@ -18,11 +18,11 @@ from prometheus_client.registry import Collector
 from werkzeug.exceptions import ServiceUnavailable
 
 from detection_api import clock
+from detection_api.db import UNAVAILABLE
 from detection_api.extensions import canary
-from detection_api.openapi import Blueprint
-from detection_api.postgres import UNAVAILABLE
-from detection_api.schemas.monitoring import FleetMetrics, Health
+from detection_api.schemas.monitoring import FleetMetricsSchema, HealthSchema
 from detection_api.services import metrics, monitoring
+from detection_api.web.openapi import Blueprint
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +40,8 @@ def healthz() -> Response:
 
 
 @blp.get("/api/v1/monitoring/health")
-@blp.response(200, Health)
-@blp.alt_response(503, schema=Health, description="Something this service needs is failing")
+@blp.response(200, HealthSchema)
+@blp.alt_response(503, schema=HealthSchema, description="Something this service needs is failing")
 def health() -> tuple[dict[str, object], int]:
     """What this service needs, and whether it has it."""
     found = monitoring.health(current_app.extensions["settings"], clock.utc_now())
@@ -49,7 +49,7 @@ def health() -> tuple[dict[str, object], int]:
 
 
 @blp.get("/api/v1/monitoring/metrics")
-@blp.response(200, FleetMetrics)
+@blp.response(200, FleetMetricsSchema)
 @blp.alt_response(503, "SERVICE_UNAVAILABLE")
 def fleet_metrics() -> dict[str, Any]:
     """Requests, durations, failures and errors of all workers: lately, and since they started."""

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from flask import request
 
-from detection_api.cursor import Position
+from detection_api.db import PagePosition
 
 LINK: Mapping[str, Any] = {
     "Link": {
@@ -28,7 +28,7 @@ def next_page(page: Mapping[str, Any]) -> dict[str, str]:
     if len(page["records"]) < page["limit"]:
         return {}
     last = page["records"][-1]
-    cursor = Position(_moment(last["timestamp"]), last["id"]).text()
+    cursor = PagePosition(_moment(last["timestamp"]), last["id"]).text()
     kept = [item for item in request.args.items(multi=True) if item[0] not in _NOT_KEPT]
     target = f"{quote(request.script_root + request.path)}?{urlencode([*kept, ('cursor', cursor)])}"
     return {"Link": f'<{target}>; rel="next"'}

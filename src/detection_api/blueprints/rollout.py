@@ -7,15 +7,16 @@ from typing import Any
 
 from flask import current_app
 
-from detection_api.auth import bearer, needs
-from detection_api.canary.store import DEFAULT, EventKind, Store
+from detection_api.canary.state import DEFAULT, EventKind, Store
 from detection_api.extensions import canary
 from detection_api.models.tokens import Role
-from detection_api.openapi import Blueprint
-from detection_api.rollout import changes, orders, overview, series
+from detection_api.rollout import changes, orders, overview
+from detection_api.rollout.gates import series
 from detection_api.rollout.run import latest
 from detection_api.schemas import rollout as schemas
-from detection_api.schemas.orders import RollbackOrder, RolloutOrder, SetOrder
+from detection_api.schemas.orders import RollbackOrderSchema, RolloutOrderSchema, SetOrderSchema
+from detection_api.web.auth import bearer, needs
+from detection_api.web.openapi import Blueprint
 
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
@@ -30,7 +31,7 @@ def _store() -> Store:
 
 @blp.get("")
 @needs(Role.VIEWER)
-@blp.response(200, schemas.Overview)
+@blp.response(200, schemas.OverviewSchema)
 def state() -> overview.Overview:
     """Every endpoint's state, the workers that apply it, and the run that was begun last."""
     store, runtime = _store(), canary.runtime
@@ -47,8 +48,8 @@ def state() -> overview.Overview:
 
 @blp.get("/events")
 @needs(Role.VIEWER)
-@blp.arguments(schemas.AuditQuery, location="query", as_kwargs=True)
-@blp.response(200, schemas.AuditPage)
+@blp.arguments(schemas.AuditQuerySchema, location="query", as_kwargs=True)
+@blp.response(200, schemas.AuditPageSchema)
 def events(*, limit: int, **which: Any) -> dict[str, Any]:
     """What was changed, by whom and why, and what the guard saw; newest first."""
     found = _store().events(limit=limit + 1, **which)
@@ -58,8 +59,8 @@ def events(*, limit: int, **which: Any) -> dict[str, Any]:
 
 @blp.get("/ledger")
 @needs(Role.VIEWER)
-@blp.arguments(schemas.SeriesQuery, location="query", as_kwargs=True)
-@blp.response(200, schemas.Ledger)
+@blp.arguments(schemas.SeriesQuerySchema, location="query", as_kwargs=True)
+@blp.response(200, schemas.LedgerSchema)
 def ledger(
     *, start_time: datetime, end_time: datetime, endpoint: str | None, resolution: int
 ) -> dict[str, Any]:
@@ -71,41 +72,41 @@ def ledger(
         "start_time": start,
         "end_time": end_time,
         "resolution": resolution,
-        "series": series.series(rows),
+        "series": series(rows),
     }
 
 
 @blp.get("/mismatches")
 @needs(Role.VIEWER)
-@blp.arguments(schemas.MismatchesQuery, location="query", as_kwargs=True)
-@blp.response(200, schemas.Mismatches)
+@blp.arguments(schemas.MismatchesQuerySchema, location="query", as_kwargs=True)
+@blp.response(200, schemas.MismatchesSchema)
 def mismatches(*, endpoint: str | None, limit: int) -> dict[str, Any]:
     """In which ways the domain's answers differ from legacy's, the most frequent first."""
     return {"mismatches": _store().mismatches(endpoint)[:limit]}
 
 
-def _takes(order: type[RolloutOrder]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _takes(order: type[RolloutOrderSchema]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a view that carries out an order, for operators alone."""
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         for status in _REFUSALS:
             view = blp.alt_response(status, status.name)(view)
-        view = blp.response(200, schemas.Outcome)(view)
+        view = blp.response(200, schemas.OutcomeSchema)(view)
         return needs(Role.OPERATOR)(blp.arguments(order, location="json", as_kwargs=True)(view))
 
     return decorate
 
 
 @blp.post("/set")
-@_takes(SetOrder)
-def set_percent(*, percent: float, **order: Any) -> orders.Outcome:
+@_takes(SetOrderSchema)
+def set_percent(*, percent: float, **order: Any) -> orders.OrderResult:
     """Have the domain answer another share of the subjects; what is rolled back stays so."""
     return _carry_out(EventKind.SET, changes.percent_set(percent), **order)
 
 
 @blp.post("/rollback")
-@_takes(RollbackOrder)
-def rollback(*, to: float | None, **order: Any) -> orders.Outcome:
+@_takes(RollbackOrderSchema)
+def rollback(*, to: float | None, **order: Any) -> orders.OrderResult:
     """Send everything to legacy until it is resumed, or lower the percent `to` that much."""
     if to is None:
         return _carry_out(EventKind.ROLLBACK, changes.rolled_back, **order)
@@ -113,20 +114,20 @@ def rollback(*, to: float | None, **order: Any) -> orders.Outcome:
 
 
 @blp.post("/hold")
-@_takes(RolloutOrder)
-def hold(**order: Any) -> orders.Outcome:
+@_takes(RolloutOrderSchema)
+def hold(**order: Any) -> orders.OrderResult:
     """Keep the percent and have nobody raise it until it is resumed."""
     return _carry_out(EventKind.HOLD, changes.held, **order)
 
 
 @blp.post("/resume")
-@_takes(RolloutOrder)
-def resume(**order: Any) -> orders.Outcome:
+@_takes(RolloutOrderSchema)
+def resume(**order: Any) -> orders.OrderResult:
     """Take a rollback or a hold back: the percent applies again, and may be raised."""
     return _carry_out(EventKind.RESUME, changes.resumed, **order)
 
 
-def _carry_out(kind: EventKind, change: changes.Change, **order: Any) -> orders.Outcome:
+def _carry_out(kind: EventKind, change: changes.Change, **order: Any) -> orders.OrderResult:
     runtime = canary.runtime
     wanted = orders.Order(kind=kind, change=change, by=bearer().by, **order)
     lowers_all = wanted.lowers and wanted.endpoint == DEFAULT

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from detection_api.canary.decision import Arm
-from detection_api.canary.differences import Kind
-from detection_api.canary.histogram import seconds_of
-from detection_api.canary.ledger import Batch
-from detection_api.canary.observation import Cause
+from detection_api.canary.comparison import Kind
+from detection_api.canary.serving import FailureCause
+from detection_api.canary.state import Arm, LedgerBatch, seconds_of
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +114,7 @@ def begin(endpoint: str) -> None:
         LATENCY.labels(endpoint, arm.value)
         for status in ("2xx", "3xx"):
             RESPONSES.labels(endpoint, arm.value, status)
-        for cause in Cause:
+        for cause in FailureCause:
             FAILURES.labels(endpoint, arm.value, cause.value)
     for arm_name in (*(arm.value for arm in Arm), "none"):
         RESPONSES.labels(endpoint, arm_name, "5xx")
@@ -124,7 +122,7 @@ def begin(endpoint: str) -> None:
         MISMATCHES.labels(endpoint, kind.value)
 
 
-def show_counts(batch: Batch) -> None:
+def show_counts(batch: LedgerBatch) -> None:
     """Add what was counted, so that these counters and the ledger never tell different things."""
     for (endpoint, arm, reason, hundreds), count in batch.replies.items():
         REQUESTS.labels(endpoint, arm, reason).inc(count)

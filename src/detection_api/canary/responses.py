@@ -12,12 +12,20 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wsgi import ClosingIterator
 
-from detection_api.canary import engine, metrics
+from detection_api.canary import metrics
 from detection_api.canary.contract import Answer
-from detection_api.canary.decision import Arm, Reason
-from detection_api.canary.engine import NOBODY, Route, Served
-from detection_api.canary.last_good import Good, LastGood
-from detection_api.canary.observation import Cause, Observation
+from detection_api.canary.serving import (
+    NOBODY,
+    FailureCause,
+    Good,
+    LastGood,
+    Observation,
+    Reason,
+    Result,
+    Route,
+    RouteHeaders,
+)
+from detection_api.canary.state import Arm
 
 RETRY_AFTER = 5
 """Seconds after which a client may try again when no implementation could answer."""
@@ -37,7 +45,7 @@ class Responder:
         self._last = last
         self._ignored = ignored
 
-    def respond(self, endpoint: str, route: Route, served: Served) -> Response:
+    def respond(self, endpoint: str, route: Route, served: Result) -> Response:
         """The response, which says who answered and how long each arm took."""
         said = (
             ("X-Canary", _words(served.arm, served.reason, served.cause)),
@@ -56,7 +64,7 @@ class Responder:
             self._last.keep(self._question(), Good(answer.body, own))
         return validated(answer.body, headers)
 
-    def _stale(self, route: Route, served: Served) -> Response | None:
+    def _stale(self, route: Route, served: Result) -> Response | None:
         """The last good answer to a read that no arm could answer, and its age."""
         if served.arm is not None or route.writes or not self._last.is_on:
             return None
@@ -104,7 +112,7 @@ def validated(body: bytes, headers: Iterable[Header]) -> Response:
     return response
 
 
-def _failed(served: Served) -> Response:
+def _failed(served: Result) -> Response:
     """What the application's error handlers make of an error."""
     if served.arm is None:
         error: Exception = ServiceUnavailable(retry_after=RETRY_AFTER)
@@ -114,7 +122,7 @@ def _failed(served: Served) -> Response:
     return current_app.make_response(current_app.handle_user_exception(error))
 
 
-def _own(endpoint: str, headers: engine.Headers, answer: Answer) -> Mapping[str, str]:
+def _own(endpoint: str, headers: RouteHeaders, answer: Answer) -> Mapping[str, str]:
     """The headers that a route adds to an answer, which is better without them than none."""
     try:
         return headers(answer.value)
@@ -124,14 +132,14 @@ def _own(endpoint: str, headers: engine.Headers, answer: Answer) -> Mapping[str,
 
 
 @cache
-def labels(arm: Arm | None, reason: Reason, cause: Cause | None) -> Mapping[str, str]:
+def labels(arm: Arm | None, reason: Reason, cause: FailureCause | None) -> Mapping[str, str]:
     """Arm, reason and cause, if there is one, in words for logs."""
     told = {"arm": arm or NOBODY, "reason": reason}
     return {**told, "cause": cause} if cause else told
 
 
 @cache
-def _words(arm: Arm | None, reason: Reason, cause: Cause | None) -> str:
+def _words(arm: Arm | None, reason: Reason, cause: FailureCause | None) -> str:
     """Who answered and why, as `X-Canary` says it."""
     why = f"{arm or NOBODY}; reason={reason}"
     return f"{why}; cause={cause}" if cause else why

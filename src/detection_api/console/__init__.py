@@ -5,17 +5,18 @@ from functools import partial
 
 from flask import Blueprint, Flask
 
-from detection_api.canary.overrides import Overrides
-from detection_api.canary.postgres_store import PostgresStore
-from detection_api.console import access, login, orders, pages, words
+from detection_api.canary.serving import CanarySettings
+from detection_api.canary.state.postgres import PostgresStore
+from detection_api.console import orders, pages, template_context
+from detection_api.console.data.snapshot import Source
 from detection_api.console.service import Console
-from detection_api.console.sessions import Sessions
-from detection_api.console.snapshot import Source
-from detection_api.postgres import Pool
+from detection_api.console.session import access, login
+from detection_api.console.session.sessions import Sessions
+from detection_api.db import Pool
 from detection_api.rollout.lock import is_held
 
 
-def init_app(app: Flask, pool: Pool, endpoints: Collection[str], overrides: Overrides) -> None:
+def init_app(app: Flask, pool: Pool, endpoints: Collection[str], overrides: CanarySettings) -> None:
     """Serve the console of `app`, which has these canaried `endpoints`.
 
     `pool` is for operators alone: neither a client's request nor the canary waits for the console.
@@ -27,7 +28,7 @@ def init_app(app: Flask, pool: Pool, endpoints: Collection[str], overrides: Over
         template_folder="templates",
         static_folder="static",
     )
-    for part in (access, words, pages, orders, login):
+    for part in (access, template_context, pages, orders, login):
         part.init_app(blueprint)
     app.register_blueprint(blueprint)
     store = PostgresStore(pool.connection)

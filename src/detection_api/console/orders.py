@@ -9,13 +9,13 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden, NotFound
 
-from detection_api.canary.store import DEFAULT, EventKind, StaleEpochError
-from detection_api.console.access import session
+from detection_api.canary.state import DEFAULT, EventKind, StaleEpochError
 from detection_api.console.language import text
 from detection_api.console.service import console
+from detection_api.console.session.access import session
+from detection_api.db import UNAVAILABLE
 from detection_api.errors import ConflictError
 from detection_api.extensions import canary
-from detection_api.postgres import UNAVAILABLE
 from detection_api.rollout import changes
 from detection_api.rollout.orders import Order, carry_out
 

@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
-from detection_api.console import figures
-from detection_api.console.access import wants_sections
+from detection_api.console.data import figures
+from detection_api.console.data.snapshot import ConsoleSnapshot
 from detection_api.console.service import console
-from detection_api.console.snapshot import Snapshot
+from detection_api.console.session.access import wants_sections
 
 HAVE = "Console-Have"
 """The request header by which an open page says which versions of its sections it shows."""
@@ -48,7 +48,7 @@ def endpoint(name: str) -> ResponseReturnValue:
     return _show("endpoint", ENDPOINT, facts, is_away=is_away, name=name)
 
 
-def _facts(snapshot: Snapshot, endpoint: str | None = None) -> dict[str, Any]:
+def _facts(snapshot: ConsoleSnapshot, endpoint: str | None = None) -> dict[str, Any]:
     """What sections show of a snapshot; the chart is of one endpoint, or of all."""
     rows = figures.rows(snapshot)
     return {
@@ -63,7 +63,7 @@ def _facts(snapshot: Snapshot, endpoint: str | None = None) -> dict[str, Any]:
     }
 
 
-def _done(snapshot: Snapshot) -> Any:
+def _done(snapshot: ConsoleSnapshot) -> Any:
     """The event of the change that led to this page, once it is read: what was done, by whom."""
     changed = request.args.get("changed"), request.args.get("epoch", type=int)
     found = (event for event in snapshot.events if (event.endpoint, event.epoch) == changed)

@@ -7,10 +7,10 @@ from typing import Self
 
 from flask import current_app
 
-from detection_api.canary.store import Store
-from detection_api.console.cached import Cached
-from detection_api.console.sessions import Sessions
-from detection_api.console.snapshot import Details, Snapshot, Source
+from detection_api.canary.state import Store
+from detection_api.console.data.cached import Cached
+from detection_api.console.data.snapshot import ConsoleSnapshot, Details, Source
+from detection_api.console.session.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class Console:
     """The store that it changes, what it has read of it, and who is logged in."""
 
     store: Store
-    snapshot: Cached[Snapshot]
+    snapshot: Cached[ConsoleSnapshot]
     details: Mapping[str, Cached[Details]]
     """By endpoint."""
     sessions: Sessions

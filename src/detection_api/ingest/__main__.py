@@ -1,5 +1,5 @@
 """`python -m detection_api.ingest`: the same as `detection-api ingest`."""
 
-from detection_api.ingest.cli import ingest
+from detection_api.cli.ingest import ingest
 
 ingest(prog_name="python -m detection_api.ingest")

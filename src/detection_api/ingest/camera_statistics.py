@@ -42,7 +42,7 @@ _UPSERT = (
 )
 
 
-class CameraStatistics(NamedTuple):
+class ParsedStatistics(NamedTuple):
     """One message, in the order of the `camera_statistics` table's columns."""
 
     camera_id: str
@@ -56,7 +56,7 @@ class CameraStatistics(NamedTuple):
     avg_detection_time: float
 
 
-def parse(message: bytes) -> CameraStatistics | None:
+def parse(message: bytes) -> ParsedStatistics | None:
     """The statistics that `message` is; None when it is none."""
     try:
         fields = msgspec.json.decode(message)
@@ -69,7 +69,7 @@ def parse(message: bytes) -> CameraStatistics | None:
         return None
     if type(data) is not dict:
         return None
-    return CameraStatistics(
+    return ParsedStatistics(
         camera_id=camera_id,
         timestamp=datetime.fromtimestamp(moment, UTC),
         total_frames=_count(data.get("total_frames")),
@@ -99,10 +99,10 @@ class LatestStatistics:
         self._clock = clock
         self._connection: extensions.connection | None = None
         self._outage = Outage("PostgreSQL for camera statistics")
-        self._rows: dict[str, CameraStatistics] = {}
+        self._rows: dict[str, ParsedStatistics] = {}
         self._due = -math.inf
 
-    def add(self, row: CameraStatistics) -> None:
+    def add(self, row: ParsedStatistics) -> None:
         """Keep `row` unless there is a later one; of equal times the later arrival counts.
 
         One from more than LONGEST_LEAD ahead is refused.

@@ -36,7 +36,7 @@ class CameraFileUnreadableError(CameraFileError):
     """The camera file cannot be read now; that may pass though the file does not change."""
 
 
-class Camera(NamedTuple):
+class ParsedCamera(NamedTuple):
     """One configured camera, in the order of the `cameras` table's columns after `position`."""
 
     id: str
@@ -52,7 +52,7 @@ class Camera(NamedTuple):
     regions_file: str | None
 
 
-def parse(text: str) -> list[Camera]:
+def parse(text: str) -> list[ParsedCamera]:
     """The cameras of a camera file, in its order; entries without an id are left out.
 
     Of entries with the same id the first counts. Raises ValueError.
@@ -61,7 +61,7 @@ def parse(text: str) -> list[Camera]:
     entries = document.get("cameras") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise CameraFileError("it has no list of cameras")
-    cameras: dict[str, Camera] = {}
+    cameras: dict[str, ParsedCamera] = {}
     for camera in _cameras(entries):
         cameras.setdefault(camera.id, camera)
     return list(cameras.values())
@@ -81,15 +81,15 @@ def _load(text: str) -> object:
         raise CameraFileError("it holds a value that does not fit its YAML type") from error
 
 
-def _cameras(entries: list[object]) -> Iterator[Camera]:
+def _cameras(entries: list[object]) -> Iterator[ParsedCamera]:
     for entry in entries:
         if isinstance(entry, dict) and type(entry.get("id")) in (str, int):
             yield _camera(str(entry["id"]), entry)
 
 
-def _camera(identifier: str, entry: dict[Any, Any]) -> Camera:
+def _camera(identifier: str, entry: dict[Any, Any]) -> ParsedCamera:
     active = _flag(entry.get("active"), default=True)
-    return Camera(
+    return ParsedCamera(
         id=identifier,
         name=_text(entry.get("name")) or identifier,
         source=_text(entry.get("source")) or "",
@@ -131,7 +131,7 @@ def sync(database_url: str, path: Path) -> int:
     return len(cameras)
 
 
-def _store(database_url: str, cameras: list[Camera]) -> None:
+def _store(database_url: str, cameras: list[ParsedCamera]) -> None:
     """Replace all cameras; raises ValueError for text that PostgreSQL cannot hold."""
     rows = [(position, *camera) for position, camera in enumerate(cameras)]
     connection = connect(database_url, "detection-api ingest cameras")

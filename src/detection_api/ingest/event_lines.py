@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from detection_api.db import month_of
 from detection_api.ingest.values import MAX_NAME, finite_or_zero, is_moment, is_name
-from detection_api.partitions import month_of
 
 MAX_LINE = 1 << 20
 """A longer line, in bytes, is malformed."""
@@ -23,7 +23,7 @@ _NOTHING, _HOUR = timedelta(0), timedelta(hours=1)
 _INT64 = range(-(2**63), 2**63)
 
 
-class Event(msgspec.Struct, frozen=True):
+class ParsedEvent(msgspec.Struct, frozen=True):
     """One event, as the `events` table keeps it; `evidence` is JSON."""
 
     timestamp: datetime
@@ -57,7 +57,7 @@ class Parsed:
 
     size: int = 0
     lines: int = 0
-    events: list[Event] = field(default_factory=list)
+    events: list[ParsedEvent] = field(default_factory=list)
     malformed: int = 0
     shown: list[Malformed] = field(default_factory=list)
 
@@ -101,7 +101,7 @@ def excerpt(line: bytes) -> str:
     return beginning + "..." if len(line) > EXCERPT else beginning
 
 
-def parse_event(line: bytes) -> Event:
+def parse_event(line: bytes) -> ParsedEvent:
     """The event that `line` is; raises MalformedError when it is none."""
     if len(line) > MAX_LINE:
         raise MalformedError(f"longer than {MAX_LINE} bytes")
@@ -117,7 +117,7 @@ def parse_event(line: bytes) -> Event:
     ts = float(fields["ts"])
     evidence = fields.get("evidence") or {}
     region = evidence.get("region")
-    return Event(
+    return ParsedEvent(
         timestamp=datetime.fromtimestamp(ts, UTC),
         ts=ts,
         type=fields["type"],

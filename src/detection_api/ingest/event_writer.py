@@ -9,9 +9,9 @@ from typing import NamedTuple
 from psycopg2 import errors, extensions
 from psycopg2.extras import execute_values
 
-from detection_api.ingest.event_lines import Event, Parsed
-from detection_api.ingest.log_file import Position
-from detection_api.partitions import Partitions
+from detection_api.db import Partitions
+from detection_api.ingest.event_lines import Parsed, ParsedEvent
+from detection_api.ingest.log_file import LogPosition
 
 _COPY = (
     "COPY events"
@@ -43,7 +43,7 @@ class LogBusyError(Exception):
 class Checkpoint(NamedTuple):
     """Where reading has got to, and when that was stored."""
 
-    position: Position
+    position: LogPosition
     updated_at: datetime
 
 
@@ -73,13 +73,13 @@ class EventWriter:
         if row is None:
             return None
         device, inode, head, offset, updated_at = row
-        return Checkpoint(Position(int(device), int(inode), head, offset), updated_at)
+        return Checkpoint(LogPosition(int(device), int(inode), head, offset), updated_at)
 
     def prepare(self, now: datetime) -> None:
         """Make the partitions that are due."""
         self._partitions.prepare(now)
 
-    def write(self, parsed: Parsed, position: Position, now: datetime) -> None:
+    def write(self, parsed: Parsed, position: LogPosition, now: datetime) -> None:
         """Store events, hourly counts and the position after them, all or nothing."""
         self._partitions.prepare(now, parsed.months())
         with self._connection, self._connection.cursor() as cursor:
@@ -92,7 +92,7 @@ class EventWriter:
             cursor.execute(_ADVANCE, (self._log, *place, parsed.lines, parsed.malformed, now))
 
 
-def copy_row(event: Event) -> bytes:
+def copy_row(event: ParsedEvent) -> bytes:
     """`event` as a row of COPY's text format."""
     return b"%b\t%r\t%b\t%b\t%b\t%r\t%b\t%b\n" % (
         event.timestamp.isoformat().encode(),

@@ -16,7 +16,7 @@ HEAD = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class LogPosition:
     """A place in a file that is known again after a restart, a rename or a copy.
 
     `head` is a hash of the file's first bytes, HEAD of them but none beyond `offset`; what is
@@ -86,17 +86,17 @@ class LogFile:
         return self._pread(HEAD, 0)
 
     @property
-    def position(self) -> Position:
+    def position(self) -> LogPosition:
         """Where reading has got to."""
-        return Position(*self.identity, _digest(self._head), self.offset)
+        return LogPosition(*self.identity, _digest(self._head), self.offset)
 
-    def holds(self, position: Position) -> bool:
+    def holds(self, position: LogPosition) -> bool:
         """Whether `position` is in this file, or in the one that this is a copy of, by its head."""
         if position.offset == 0:
             return self.identity == (position.device, position.inode)
         return _digest(self._pread(min(HEAD, position.offset), 0)) == position.head
 
-    def seek(self, position: Position) -> None:
+    def seek(self, position: LogPosition) -> None:
         """Go on reading from `position`, which this file holds, or its end where that is gone."""
         self.offset = min(position.offset, self.size)
         self._head = self._pread(min(HEAD, position.offset), 0)

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import structlog
 
-from detection_api.ingest.log_file import Chunk, LogFile, Position
+from detection_api.ingest.log_file import Chunk, LogFile, LogPosition
 from detection_api.ingest.rotation import newer_files, unread_files
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LineBatch:
     """A chunk of the log, None where there was only a move to another file, and what follows it."""
 
     chunk: Chunk | None
-    position: Position
+    position: LogPosition
 
 
 class LogReader:
@@ -30,7 +30,7 @@ class LogReader:
     """
 
     def __init__(
-        self, path: Path, position: Position | None, since_ns: float, *, patience: int
+        self, path: Path, position: LogPosition | None, since_ns: float, *, patience: int
     ) -> None:
         self._path = path
         self._position = position
@@ -48,7 +48,7 @@ class LogReader:
         """How many bytes there are still to read, in files that are open."""
         return sum(file.size - file.offset for file in self._files)
 
-    def read(self) -> Batch | None:
+    def read(self) -> LineBatch | None:
         """What comes next; None when there is nothing yet. Raises OSError."""
         if self._files and self._files[0].is_truncated():
             self._position, self._since_ns = self._files[0].position, math.inf
@@ -58,17 +58,17 @@ class LogReader:
             return self._open()
         if chunk := self._files[0].read():
             self._quiet_reads = 0
-            return Batch(chunk, self._files[0].position)
+            return LineBatch(chunk, self._files[0].position)
         return self._move_on()
 
-    def _open(self) -> Batch | None:
+    def _open(self) -> LineBatch | None:
         if self._position is None:
             self._files.extend(LogFile.open_existing([self._path]))
         else:
             self._files.extend(unread_files(self._path, self._position, self._since_ns))
-        return Batch(None, self._files[0].position) if self._files else None
+        return LineBatch(None, self._files[0].position) if self._files else None
 
-    def _move_on(self) -> Batch | None:
+    def _move_on(self) -> LineBatch | None:
         """Leave a rotated file, which is at its end, for the next one when it is time."""
         if len(self._files) == 1 and self._is_rotated():
             self._files.extend(newer_files(self._path, self._files[0]))
@@ -83,7 +83,7 @@ class LogReader:
         finished.close()
         position = self._files[0].position
         log.info("log_rotated", log=str(self._path), inode=position.inode)
-        return Batch(rest, position)
+        return LineBatch(rest, position)
 
     def _is_rotated(self) -> bool:
         try:

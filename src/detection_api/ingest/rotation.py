@@ -6,14 +6,14 @@ from pathlib import Path
 
 import structlog
 
-from detection_api.ingest.log_file import LogFile, Position
+from detection_api.ingest.log_file import LogFile, LogPosition
 
 log = structlog.get_logger(__name__)
 
 COMPRESSED = frozenset({".bz2", ".gz", ".lz4", ".xz", ".zst"})
 
 
-def unread_files(path: Path, position: Position, since_ns: float) -> list[LogFile]:
+def unread_files(path: Path, position: LogPosition, since_ns: float) -> list[LogFile]:
     """The files with what comes after `position`, oldest first, up to the one at `path`.
 
     The first is the file that has `position`, renamed or copied since, and reads on from there.

@@ -2,4 +2,6 @@
 
 from detection_api.legacy.sources import configure
 
-__all__ = ["configure"]
+__all__ = [
+    "configure",
+]

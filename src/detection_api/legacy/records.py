@@ -6,11 +6,10 @@ from typing import Any
 
 from psycopg2.extras import RealDictCursor
 
-from detection_api.cursor import Position
+from detection_api.db import Connection, PagePosition
 from detection_api.errors import NotFoundError
 from detection_api.legacy.sources import sources
 from detection_api.legacy.values import utc_text
-from detection_api.postgres import Connection
 
 _COUNT = "SELECT COUNT(*) AS total FROM detection_records WHERE {conditions}"
 
@@ -39,7 +38,7 @@ def detection_records(
     camera_id: str,
     limit: int,
     offset: int,
-    cursor: Position | None,
+    cursor: PagePosition | None,
     start_time: datetime | None,
     end_time: datetime | None,
 ) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from detection_api import vitals
 from detection_api.config import Settings
+from detection_api.db import READ_ONLY, Pool
 from detection_api.legacy.live import LiveStatistics
-from detection_api.postgres import READ_ONLY, Pool
+from detection_api.telemetry import process_metrics
 
 
 class Sources:
@@ -34,6 +34,6 @@ def configure(settings: Settings) -> None:
         name="detection-api legacy",
         settings=READ_ONLY,
     )
-    vitals.watch("legacy", sources.pool)
+    process_metrics.watch("legacy", sources.pool)
     sources.live.stop()
     sources.live = LiveStatistics(settings.redis_url)

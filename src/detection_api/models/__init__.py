@@ -2,4 +2,11 @@
 
 from detection_api.models import cameras, ingestion, records, sessions, statistics, tokens
 
-__all__ = ["cameras", "ingestion", "records", "sessions", "statistics", "tokens"]
+__all__ = [
+    "cameras",
+    "ingestion",
+    "records",
+    "sessions",
+    "statistics",
+    "tokens",
+]

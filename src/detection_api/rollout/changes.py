@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
-from detection_api import secret
-from detection_api.canary.overrides import Overrides
-from detection_api.canary.store import DEFAULT, EventKind, RolloutState, Status, Store, effective
+from detection_api import token_format
+from detection_api.canary.serving import CanarySettings
+from detection_api.canary.state import DEFAULT, EventKind, RolloutState, Status, Store, effective
 
 States = Mapping[str, RolloutState]
 Change = Callable[[RolloutState], RolloutState]
@@ -56,13 +56,13 @@ def write(
 
     Raises StaleEpochError.
     """
-    new = replace(change(old), by=by, reason=secret.redacted(reason))
+    new = replace(change(old), by=by, reason=token_format.redacted(reason))
     evidence = {"percent_before": old.percent, "percent": new.percent}
     return store.write(new, kind, evidence)
 
 
 def cautions(
-    states: States, endpoint: str, endpoints: Collection[str], overrides: Overrides
+    states: States, endpoint: str, endpoints: Collection[str], overrides: CanarySettings
 ) -> Iterator[str]:
     """Why the percent of `endpoint` does not apply as it stands, or not everywhere."""
     if not overrides.use_domain:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from detection_api.postgres import Pool
+from detection_api.db import Pool
 
 NAME = "detection-api rollout run"
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"

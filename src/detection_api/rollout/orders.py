@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from detection_api.canary.overrides import Overrides
-from detection_api.canary.store import DEFAULT, EventKind, RolloutState, StaleEpochError, Store
+from detection_api.canary.serving import CanarySettings
+from detection_api.canary.state import DEFAULT, EventKind, RolloutState, StaleEpochError, Store
 from detection_api.errors import ConflictError
 from detection_api.rollout import changes
 
@@ -27,7 +27,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class OrderResult:
     """An endpoint's own state after an order; `changed` is false where it was so already.
 
     `cautions` say why its percent does not apply all the same.
@@ -39,8 +39,8 @@ class Outcome:
 
 
 def carry_out(
-    store: Store, order: Order, endpoints: Collection[str], overrides: Overrides
-) -> Outcome:
+    store: Store, order: Order, endpoints: Collection[str], overrides: CanarySettings
+) -> OrderResult:
     """Carry out an order in an application of these `endpoints`, with its event.
 
     Raises StaleEpochError where the endpoint was changed since the operator looked, or is changed
@@ -63,12 +63,12 @@ def carry_out(
     are_all_lowered = order.lowers and order.endpoint == DEFAULT  # and told of one by one
     cautions = changes.cautions(states, order.endpoint, endpoints, overrides)
     is_heeded = is_rolled_back or are_all_lowered
-    return Outcome(state=state, changed=changed, cautions=() if is_heeded else tuple(cautions))
+    return OrderResult(state=state, changed=changed, cautions=() if is_heeded else tuple(cautions))
 
 
 def lower_all(
-    store: Store, order: Order, endpoints: Collection[str], overrides: Overrides
-) -> Outcome:
+    store: Store, order: Order, endpoints: Collection[str], overrides: CanarySettings
+) -> OrderResult:
     """Carry out an order that lowers the default, and lower what has a percent of its own as well.
 
     Raises StaleEpochError; what was lowered before that stays so.
@@ -78,7 +78,7 @@ def lower_all(
         carry_out(store, replace(order, endpoint=one, expected_epoch=None), endpoints, overrides)
         for one in endpoints
     ]
-    return Outcome(
+    return OrderResult(
         state=default.state,
         changed=any(outcome.changed for outcome in (default, *each)),
         cautions=tuple(dict.fromkeys(said for outcome in each for said in outcome.cautions)),

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from detection_api.canary.overrides import Overrides
-from detection_api.canary.store import DEFAULT, RolloutState, Worker, effective
-from detection_api.rollout.run import Plan, Progress, Run
+from detection_api.canary.serving import CanarySettings
+from detection_api.canary.state import DEFAULT, RolloutState, Worker, effective
+from detection_api.rollout.run import Plan, Run, RunProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class RunStatus:
     is_over: bool
     is_driven: bool
     plan: Plan
-    endpoints: tuple[Progress, ...]
+    endpoints: tuple[RunProgress, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def overview(
     states: Mapping[str, RolloutState],
     workers: Iterable[Worker],
     endpoints: Iterable[str],
-    overrides: Overrides,
+    overrides: CanarySettings,
     run: Run | None = None,
     *,
     is_driven: bool = False,

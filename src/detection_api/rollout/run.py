@@ -12,8 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
-from detection_api.canary.store import DEFAULT, Event, EventKind, Store
-from detection_api.canary.typed import convert
+from detection_api.canary.state import DEFAULT, EventKind, RolloutEvent, Store, convert
 
 
 class OnFailure(Enum):
@@ -88,7 +87,7 @@ class Phase(Enum):
         return self in (Phase.WAITING, Phase.BAKING)
 
 
-class Cause(Enum):
+class EndCause(Enum):
     """Why an endpoint is left behind; in the evidence of a LEAVE."""
 
     ROLLED_BACK = "rolled_back"
@@ -115,7 +114,7 @@ class Completion(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class RunProgress:
     """How far an endpoint is: the number of the `stage` that it is in, or waits for.
 
     `event` is the last one about it; in a stage that is the STAGE, with what was counted before.
@@ -124,7 +123,7 @@ class Progress:
     endpoint: str
     stage: int
     phase: Phase = Phase.WAITING
-    event: Event | None = None
+    event: RolloutEvent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +135,11 @@ class Run:
     reason: str
     started_at: datetime | None
     plan: Plan
-    progress: Mapping[str, Progress]
-    end: Event | None = None
+    progress: Mapping[str, RunProgress]
+    end: RolloutEvent | None = None
 
     @classmethod
-    def begun(cls, start: Event) -> Self:
+    def begun(cls, start: RolloutEvent) -> Self:
         """A run that has just begun."""
         plan = convert(start.evidence, Plan)
         return cls(
@@ -150,12 +149,12 @@ class Run:
             started_at=start.at,
             plan=plan,
             progress={
-                endpoint: Progress(endpoint=endpoint, stage=plan.first_stage(endpoint))
+                endpoint: RunProgress(endpoint=endpoint, stage=plan.first_stage(endpoint))
                 for endpoint in plan.endpoints
             },
         )
 
-    def after(self, event: Event) -> Self:
+    def after(self, event: RolloutEvent) -> Self:
         """The run after one of its events."""
         if event.kind is EventKind.END:
             return replace(self, end=event)
@@ -163,27 +162,27 @@ class Run:
         return replace(self, progress={**self.progress, event.endpoint: progress})
 
     @property
-    def open(self) -> tuple[Progress, ...]:
+    def open(self) -> tuple[RunProgress, ...]:
         """The endpoints that it has something to do about."""
         return tuple(progress for progress in self.progress.values() if progress.phase.is_open)
 
 
-def _after_stage(progress: Progress, _: Plan, event: Event) -> Progress:
+def _after_stage(progress: RunProgress, _: Plan, event: RolloutEvent) -> RunProgress:
     stage = int(event.evidence["stage"])
     return replace(progress, stage=stage, phase=Phase.BAKING, event=event)
 
 
-def _after_pass(progress: Progress, plan: Plan, event: Event) -> Progress:
+def _after_pass(progress: RunProgress, plan: Plan, event: RolloutEvent) -> RunProgress:
     if progress.stage == len(plan.stages):
         return replace(progress, phase=Phase.DONE, event=event)
     return replace(progress, stage=progress.stage + 1, phase=Phase.WAITING, event=event)
 
 
-def _after_fail(progress: Progress, _: Plan, event: Event) -> Progress:
+def _after_fail(progress: RunProgress, _: Plan, event: RolloutEvent) -> RunProgress:
     return replace(progress, phase=Phase.FAILED, event=event)
 
 
-def _after_leave(progress: Progress, _: Plan, event: Event) -> Progress:
+def _after_leave(progress: RunProgress, _: Plan, event: RolloutEvent) -> RunProgress:
     return replace(progress, phase=Phase.LEFT, event=event)
 
 
@@ -195,7 +194,7 @@ _AFTER = {
 }
 
 
-def fold(events: Iterable[Event]) -> Run:
+def fold(events: Iterable[RolloutEvent]) -> Run:
     """The run that its events tell of, in whatever order they come."""
     start, *others = sorted(events, key=lambda event: event.id)
     run = Run.begun(start)

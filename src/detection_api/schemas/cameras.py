@@ -8,7 +8,7 @@ from detection_api import clock
 from detection_api.schemas.common import Identifier, UtcDateTime
 
 
-class CamerasQuery(Schema):
+class CamerasQuerySchema(Schema):
     """Which cameras."""
 
     active_only = fields.Boolean(
@@ -16,7 +16,7 @@ class CamerasQuery(Schema):
     )
 
 
-class CameraStatsPath(Schema):
+class CameraStatsPathSchema(Schema):
     """A camera in the path, asked about now."""
 
     camera_id = Identifier(required=True)
@@ -26,7 +26,7 @@ class CameraStatsPath(Schema):
         return {**data, "now": clock.utc_now()}
 
 
-class Camera(Schema):
+class CameraSchema(Schema):
     """One configured camera."""
 
     id = fields.String(required=True)
@@ -42,13 +42,13 @@ class Camera(Schema):
     regions_file = fields.String(required=True, allow_none=True)
 
 
-class CameraList(Schema):
+class CameraListSchema(Schema):
     """Cameras in their configured order."""
 
-    cameras = fields.List(fields.Nested(Camera), required=True)
+    cameras = fields.List(fields.Nested(CameraSchema), required=True)
 
 
-class DetectorStats(Schema):
+class DetectorStatsSchema(Schema):
     """What a camera's detector last published; rates in frames a second, times in seconds."""
 
     total_frames = fields.Integer(required=True, strict=True)
@@ -61,11 +61,11 @@ class DetectorStats(Schema):
     last_detection_time = UtcDateTime(required=True, allow_none=True)
 
 
-class CameraStats(Schema):
+class CameraStatsSchema(Schema):
     """A camera's detector: whether it runs, and its statistics; zeros for an unknown camera."""
 
     camera_id = fields.String(required=True)
     running = fields.Boolean(required=True)
     pid = fields.Integer(required=True, strict=True)
     log_file = fields.String(required=True)
-    stats = fields.Nested(DetectorStats, required=True)
+    stats = fields.Nested(DetectorStatsSchema, required=True)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from detection_api.cursor import Position
+from detection_api.db import PagePosition
 
 BIGINT_MAX = 2**63 - 1
 
@@ -34,7 +34,7 @@ class UtcDateTime(fields.AwareDateTime):
         return text.replace("+00:00", "Z") if isinstance(text, str) else text
 
 
-class Whole(fields.Integer):
+class StrictInteger(fields.Integer):
     """A whole number in plain digits; not all that Python takes for one (` 10 `, `1_0`, `１０`)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -58,7 +58,7 @@ class Cursor(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:
-            return Position.read(super()._deserialize(value, attr, data, **kwargs))
+            return PagePosition.read(super()._deserialize(value, attr, data, **kwargs))
         except ValueError as error:
             raise ValidationError("Not a cursor of a Link header.") from error
 
@@ -69,16 +69,16 @@ def refuse_control_characters(text: str) -> None:
         raise ValidationError("Must not contain control characters.")
 
 
-def absent() -> None:
+def default_none() -> None:
     """The value of a parameter that was not given.
 
     A callable, because a plain `load_default=None` would also document and accept null.
     """
 
 
-def limit_field() -> Whole:
+def limit_field() -> StrictInteger:
     """How many items at the most: 1 to 1000, 100 when not given."""
-    return Whole(
+    return StrictInteger(
         load_default=100,
         validate=validate.Range(1, 1000),
         metadata={"description": "How many items at the most."},
@@ -87,18 +87,18 @@ def limit_field() -> Whole:
 
 def camera_filter() -> Identifier:
     """The optional parameter that narrows an answer to one camera."""
-    return Identifier(load_default=absent, metadata={"description": "Only this camera."})
+    return Identifier(load_default=default_none, metadata={"description": "Only this camera."})
 
 
-class Window(Schema):
+class WindowSchema(Schema):
     """A stretch of time that is inclusive at both ends."""
 
     start_time = UtcDateTime(
-        load_default=absent,
+        load_default=default_none,
         metadata={"description": "Nothing before this moment; UTC where it names no zone."},
     )
     end_time = UtcDateTime(
-        load_default=absent,
+        load_default=default_none,
         metadata={"description": "Nothing after this moment; UTC where it names no zone."},
     )
 

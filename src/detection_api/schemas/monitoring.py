@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 
-class HealthCheck(Schema):
+class HealthCheckSchema(Schema):
     """One thing this service needs; `ms` is how long it took to look."""
 
     status = fields.String(
@@ -20,11 +20,13 @@ class HealthCheck(Schema):
     )
 
 
-class Health(Schema):
+class HealthSchema(Schema):
     """`failing` as soon as one check is."""
 
     status = fields.String(required=True, validate=validate.OneOf(("ok", "failing")))
-    checks = fields.Dict(keys=fields.String(), values=fields.Nested(HealthCheck), required=True)
+    checks = fields.Dict(
+        keys=fields.String(), values=fields.Nested(HealthCheckSchema), required=True
+    )
 
 
 def _count(description: str) -> fields.Integer:
@@ -47,7 +49,7 @@ def _share(description: str) -> fields.Float:
     return _measure(f"{description}, 0 to 1", validate=validate.Range(0, 1))
 
 
-class FailuresByCause(Schema):
+class FailuresByCauseSchema(Schema):
     """Why an implementation failed: it raised, it took too long, it broke its schema."""
 
     error = _count("Unexpected errors")
@@ -55,7 +57,7 @@ class FailuresByCause(Schema):
     contract = _count("Answers that were not what the endpoint's schema promises")
 
 
-class ArmMetrics(Schema):
+class ArmMetricsSchema(Schema):
     """One implementation of one endpoint.
 
     Durations and comparisons leave out requests with `force_domain`.
@@ -71,7 +73,7 @@ class ArmMetrics(Schema):
     p95_ms = _measure("95% of its runs took no longer, ms, within 5%")
     p99_ms = _measure("99% of its runs took no longer, ms, within 5%")
     failures = _count("Its failures, whatever the client saw")
-    failures_by_cause = fields.Nested(FailuresByCause, required=True)
+    failures_by_cause = fields.Nested(FailuresByCauseSchema, required=True)
     fallbacks = _count("Its answers to requests that the other implementation had failed")
     outages = _count("Requests decided for it that nobody could answer")
     forced = _count("Those of its requests for which the client had asked for it")
@@ -79,7 +81,7 @@ class ArmMetrics(Schema):
     mismatched = _count("Those of them that differed")
 
 
-class PeriodMetrics(Schema):
+class PeriodMetricsSchema(Schema):
     """All canaried requests to the fleet in a period."""
 
     seconds = fields.Float(required=True, metadata={"description": "Length of the period"})
@@ -88,10 +90,10 @@ class PeriodMetrics(Schema):
     domain_share = _share("Share of the requests that was decided for the new implementation")
     client_error_rate = _share("Share of the requests that was answered 4xx")
     server_error_rate = _share("Share of the requests that was answered 5xx")
-    endpoints = fields.List(fields.Nested(ArmMetrics), required=True)
+    endpoints = fields.List(fields.Nested(ArmMetricsSchema), required=True)
 
 
-class WorkerMetrics(Schema):
+class WorkerMetricsSchema(Schema):
     """A worker process as it last described itself."""
 
     worker = fields.String(required=True, metadata={"description": "Host, process, random"})
@@ -113,16 +115,16 @@ class WorkerMetrics(Schema):
     )
 
 
-class FleetMetrics(Schema):
+class FleetMetricsSchema(Schema):
     """All workers of all hosts: those heard from within the last minute.
 
     `last_5_minutes` is everything that clients asked for, to within 10 seconds; `since_start`
     what the present workers counted, since the oldest of them started.
     """
 
-    last_5_minutes = fields.Nested(PeriodMetrics, required=True)
-    since_start = fields.Nested(PeriodMetrics, required=True)
-    workers = fields.List(fields.Nested(WorkerMetrics), required=True)
+    last_5_minutes = fields.Nested(PeriodMetricsSchema, required=True)
+    since_start = fields.Nested(PeriodMetricsSchema, required=True)
+    workers = fields.List(fields.Nested(WorkerMetricsSchema), required=True)
     memory_bytes = _count("Resident memory of all workers")
     postgres_connections = fields.Integer(
         required=True,

@@ -4,10 +4,10 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from detection_api import secret
-from detection_api.canary.store import DEFAULT
+from detection_api import token_format
+from detection_api.canary.state import DEFAULT
 from detection_api.extensions import canary
-from detection_api.schemas.common import BIGINT_MAX, absent, refuse_control_characters
+from detection_api.schemas.common import BIGINT_MAX, default_none, refuse_control_characters
 
 LONGEST_REASON = 500
 """Characters."""
@@ -29,7 +29,7 @@ def endpoint_field(description: str, **options: Any) -> fields.String:
 
 
 def _refuse_secrets(text: str) -> None:
-    if secret.is_in(text):
+    if token_format.is_in(text):
         raise ValidationError("Must not contain a token: everybody who looks would read it.")
 
 
@@ -63,7 +63,7 @@ class Epoch(fields.Integer):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class RolloutOrder(Schema):
+class RolloutOrderSchema(Schema):
     """What shall be done, to which endpoint, and why."""
 
     endpoint = endpoint_field(
@@ -73,7 +73,7 @@ class RolloutOrder(Schema):
     )
     reason = _reason(required=True)
     expected_epoch = Epoch(
-        load_default=absent,
+        load_default=default_none,
         validate=validate.Range(0, BIGINT_MAX),
         metadata={
             "description": "The epoch of the endpoint's own state that the decision is based on (0"
@@ -87,18 +87,18 @@ def _percent(description: str, **options: Any) -> Number:
     return Number(validate=validate.Range(0, 100), metadata={"description": description}, **options)
 
 
-class SetOrder(RolloutOrder):
+class SetOrderSchema(RolloutOrderSchema):
     """Another percent, for which a reason need not be given."""
 
     reason = _reason(load_default="")
     percent = _percent("Share of the subjects that the domain answers, 0 to 100.", required=True)
 
 
-class RollbackOrder(RolloutOrder):
+class RollbackOrderSchema(RolloutOrderSchema):
     """Everything to legacy, or no more than a percent to the domain."""
 
     to = _percent(
         "Lower the percent to this, and leave it applied: nothing is raised, nor rolled back. With"
         " `*`, lower endpoints that have a percent of their own, too.",
-        load_default=absent,
+        load_default=default_none,
     )

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields
 
 
-class Problem(Schema):
+class ProblemSchema(Schema):
     """What went wrong, for a program (`type`, `status`) and for a person (`detail`)."""
 
     type = fields.String(required=True)

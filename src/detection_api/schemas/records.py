@@ -2,31 +2,31 @@
 
 from marshmallow import Schema, fields, validate
 
-from detection_api.cursor import PATTERN
+from detection_api.db import PATTERN
 from detection_api.models.records import VIOLATION_STATUSES, VIOLATION_TYPES
 from detection_api.schemas.common import (
     BIGINT_MAX,
     Cursor,
     Identifier,
+    StrictInteger,
     UtcDateTime,
-    Whole,
-    Window,
-    absent,
+    WindowSchema,
+    default_none,
     limit_field,
 )
 
 
-class CameraPath(Schema):
+class CameraPathSchema(Schema):
     """A camera in the path."""
 
     camera_id = Identifier(required=True)
 
 
-class PageQuery(Window):
+class PageQuerySchema(WindowSchema):
     """One page of records: of all time, or of a window."""
 
     limit = limit_field()
-    offset = Whole(
+    offset = StrictInteger(
         load_default=0,
         validate=validate.Range(0, BIGINT_MAX),
         metadata={
@@ -35,7 +35,7 @@ class PageQuery(Window):
         },
     )
     cursor = Cursor(
-        load_default=absent,
+        load_default=default_none,
         metadata={
             "description": "Go on where a page ended: the link that came with it has this"
             " parameter. As quick at any depth, and new records shift nothing.",
@@ -44,7 +44,7 @@ class PageQuery(Window):
     )
 
 
-class Record(Schema):
+class RecordSchema(Schema):
     """What one camera saw in one frame."""
 
     id = fields.Integer(required=True, strict=True)
@@ -61,23 +61,23 @@ class Record(Schema):
     )
 
 
-class RecordPage(Schema):
+class RecordPageSchema(Schema):
     """A page of records, newest first; `total` counts all that match, on every page."""
 
-    records = fields.List(fields.Nested(Record), required=True)
+    records = fields.List(fields.Nested(RecordSchema), required=True)
     total = fields.Integer(required=True, strict=True)
     camera_id = fields.String(required=True)
     limit = fields.Integer(required=True, strict=True)
     offset = fields.Integer(required=True, strict=True)
 
 
-class ViolationPath(Schema):
+class ViolationPathSchema(Schema):
     """A violation in the path."""
 
-    violation_id = Whole(required=True, validate=validate.Range(-BIGINT_MAX, BIGINT_MAX))
+    violation_id = StrictInteger(required=True, validate=validate.Range(-BIGINT_MAX, BIGINT_MAX))
 
 
-class BoundingBox(Schema):
+class BoundingBoxSchema(Schema):
     """A rectangle in a frame, in pixels."""
 
     x = fields.Float(required=True)
@@ -86,7 +86,7 @@ class BoundingBox(Schema):
     height = fields.Float(required=True)
 
 
-class Violation(Schema):
+class ViolationSchema(Schema):
     """A violation of the hygiene rules and what became of it."""
 
     id = fields.Integer(required=True, strict=True)
@@ -97,7 +97,7 @@ class Violation(Schema):
     confidence = fields.Float(required=True, allow_none=True)
     status = fields.String(required=True, validate=validate.OneOf(VIOLATION_STATUSES))
     snapshot_path = fields.String(required=True, allow_none=True)
-    bbox = fields.Nested(BoundingBox, required=True, allow_none=True)
+    bbox = fields.Nested(BoundingBoxSchema, required=True, allow_none=True)
     handled_at = UtcDateTime(required=True, allow_none=True)
     handled_by = fields.String(required=True, allow_none=True)
     notes = fields.String(required=True, allow_none=True)

@@ -7,14 +7,13 @@ import msgspec
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from detection_api import clock
-from detection_api.canary.ledger import BUCKET_SECONDS
-from detection_api.canary.store import EventKind, Status
+from detection_api.canary.state import BUCKET_SECONDS, EventKind, Status
 from detection_api.schemas.common import (
     BIGINT_MAX,
+    StrictInteger,
     UtcDateTime,
-    Whole,
-    Window,
-    absent,
+    WindowSchema,
+    default_none,
     limit_field,
 )
 from detection_api.schemas.orders import endpoint_field
@@ -29,10 +28,12 @@ MAX_POINTS = 1500
 
 def _of_endpoint() -> fields.String:
     """The parameter that narrows an answer to one endpoint."""
-    return endpoint_field("Only of this endpoint; `*` is the default's own.", load_default=absent)
+    return endpoint_field(
+        "Only of this endpoint; `*` is the default's own.", load_default=default_none
+    )
 
 
-class State(Schema):
+class StateSchema(Schema):
     """An endpoint's exposure; `epoch` counts its changes, and is 0 where it has none of its own."""
 
     endpoint = fields.String(required=True)
@@ -45,10 +46,10 @@ class State(Schema):
     resumed_at = UtcDateTime(required=True, allow_none=True)
 
 
-class Outcome(Schema):
+class OutcomeSchema(Schema):
     """What came of an order: the endpoint's own state now."""
 
-    state = fields.Nested(State, required=True)
+    state = fields.Nested(StateSchema, required=True)
     changed = fields.Boolean(
         required=True, metadata={"description": "False where it was so already."}
     )
@@ -59,10 +60,10 @@ class Outcome(Schema):
     )
 
 
-class EndpointStatus(Schema):
+class EndpointStatusSchema(Schema):
     """An endpoint and the state that applies to it, the default's included."""
 
-    state = fields.Nested(State, required=True)
+    state = fields.Nested(StateSchema, required=True)
     pinned = fields.Float(
         required=True,
         allow_none=True,
@@ -71,7 +72,7 @@ class EndpointStatus(Schema):
     follows_default = fields.Boolean(required=True)
 
 
-class WorkerStatus(Schema):
+class WorkerStatusSchema(Schema):
     """A worker that was heard from within the last minute."""
 
     worker = fields.String(required=True)
@@ -85,7 +86,7 @@ class WorkerStatus(Schema):
     )
 
 
-class RunStatus(Schema):
+class RunStatusSchema(Schema):
     """The rollout run that was begun last; `rollout run` goes on with one that is not over."""
 
     run = fields.Integer(required=True)
@@ -110,40 +111,40 @@ class RunStatus(Schema):
     )
 
 
-class Overview(Schema):
+class OverviewSchema(Schema):
     """How everything stands, the default first."""
 
     use_domain = fields.Boolean(
         required=True, metadata={"description": "False: the kill switch is set; all is legacy's."}
     )
-    endpoints = fields.List(fields.Nested(EndpointStatus), required=True)
-    workers = fields.List(fields.Nested(WorkerStatus), required=True)
+    endpoints = fields.List(fields.Nested(EndpointStatusSchema), required=True)
+    workers = fields.List(fields.Nested(WorkerStatusSchema), required=True)
     strays = fields.List(
         fields.String(),
         required=True,
         metadata={"description": "Endpoints with a state that this application does not have."},
     )
-    run = fields.Nested(RunStatus, required=True, allow_none=True)
+    run = fields.Nested(RunStatusSchema, required=True, allow_none=True)
 
 
-class AuditQuery(Schema):
+class AuditQuerySchema(Schema):
     """A page of the audit, newest first."""
 
     endpoint = _of_endpoint()
-    run = Whole(
-        load_default=absent,
+    run = StrictInteger(
+        load_default=default_none,
         validate=validate.Range(1, BIGINT_MAX),
         metadata={"description": "Only of this rollout run."},
     )
     limit = limit_field()
-    before = Whole(
-        load_default=absent,
+    before = StrictInteger(
+        load_default=default_none,
         validate=validate.Range(1, BIGINT_MAX),
         metadata={"description": "Only events with a smaller id: the `next` of the page before."},
     )
 
 
-class AuditEvent(Schema):
+class AuditEventSchema(Schema):
     """One line of the audit; `run` is 0 for none."""
 
     id = fields.Integer(required=True)
@@ -157,10 +158,10 @@ class AuditEvent(Schema):
     run = fields.Integer(required=True)
 
 
-class AuditPage(Schema):
+class AuditPageSchema(Schema):
     """Events, newest first."""
 
-    events = fields.List(fields.Nested(AuditEvent), required=True)
+    events = fields.List(fields.Nested(AuditEventSchema), required=True)
     next = fields.Integer(
         required=True,
         allow_none=True,
@@ -168,11 +169,11 @@ class AuditPage(Schema):
     )
 
 
-class SeriesQuery(Window):
+class SeriesQuerySchema(WindowSchema):
     """A window, the last hour unless said otherwise, in buckets of `resolution` seconds."""
 
     endpoint = _of_endpoint()
-    resolution = Whole(
+    resolution = StrictInteger(
         load_default=60,
         validate=validate.Range(BUCKET_SECONDS, 86_400),
         metadata={
@@ -203,7 +204,7 @@ class SeriesQuery(Window):
             raise ValidationError(f"Must be a multiple of {BUCKET_SECONDS}.", "resolution")
 
 
-class Latency(Schema):
+class LatencySchema(Schema):
     """Percentiles in ms of `count` runs, to 5%; null without any."""
 
     count = fields.Integer(required=True)
@@ -212,7 +213,7 @@ class Latency(Schema):
     p99_ms = fields.Float(required=True, allow_none=True)
 
 
-class Point(Schema):
+class PointSchema(Schema):
     """What an implementation was asked in one bucket, and what came of it.
 
     `failures` are its own, whatever the client saw; `fallbacks` its answers after the other one
@@ -228,34 +229,34 @@ class Point(Schema):
     outages = fields.Integer(required=True)
     compared = fields.Integer(required=True)
     mismatched = fields.Integer(required=True)
-    latency = fields.Nested(Latency, required=True)
+    latency = fields.Nested(LatencySchema, required=True)
 
 
-class Series(Schema):
+class SeriesSchema(Schema):
     """One implementation of one endpoint; buckets without a count are left out."""
 
     endpoint = fields.String(required=True)
     arm = fields.String(required=True, validate=validate.OneOf(("domain", "legacy")))
-    points = fields.List(fields.Nested(Point), required=True)
+    points = fields.List(fields.Nested(PointSchema), required=True)
 
 
-class Ledger(Schema):
+class LedgerSchema(Schema):
     """The ledger from `start_time`, which is a bucket's start, to `end_time`."""
 
     start_time = UtcDateTime(required=True)
     end_time = UtcDateTime(required=True)
     resolution = fields.Integer(required=True)
-    series = fields.List(fields.Nested(Series), required=True)
+    series = fields.List(fields.Nested(SeriesSchema), required=True)
 
 
-class MismatchesQuery(Schema):
+class MismatchesQuerySchema(Schema):
     """The most frequent ones."""
 
     endpoint = _of_endpoint()
     limit = limit_field()
 
 
-class Mismatch(Schema):
+class MismatchSchema(Schema):
     """One way in which the implementations differ; `count` leaves out the `accepted` ones."""
 
     endpoint = fields.String(required=True)
@@ -268,7 +269,7 @@ class Mismatch(Schema):
     samples = fields.List(fields.Dict(keys=fields.String()), required=True)
 
 
-class Mismatches(Schema):
+class MismatchesSchema(Schema):
     """Mismatches, the most frequent first."""
 
-    mismatches = fields.List(fields.Nested(Mismatch), required=True)
+    mismatches = fields.List(fields.Nested(MismatchSchema), required=True)

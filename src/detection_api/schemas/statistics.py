@@ -8,21 +8,21 @@ from marshmallow import Schema, fields, post_load, validate
 from detection_api import clock
 from detection_api.schemas.common import (
     Identifier,
+    StrictInteger,
     UtcDateTime,
-    Whole,
-    Window,
-    absent,
+    WindowSchema,
     camera_filter,
+    default_none,
     limit_field,
 )
 
 DEFAULT_WINDOW = timedelta(hours=24)
 
 
-class DailyQuery(Schema):
+class DailyQuerySchema(Schema):
     """Whole UTC days, the last of them today."""
 
-    days = Whole(
+    days = StrictInteger(
         load_default=7,
         validate=validate.Range(1, 90),
         metadata={"description": "How many days, today included."},
@@ -34,10 +34,10 @@ class DailyQuery(Schema):
         return {**data, "today": clock.utc_now().date()}
 
 
-class EventsQuery(Window):
+class EventsQuerySchema(WindowSchema):
     """A window: the last 24 hours where neither end is given, 24 hours where only its end is."""
 
-    event_type = Identifier(load_default=absent, metadata={"description": "Only this type."})
+    event_type = Identifier(load_default=default_none, metadata={"description": "Only this type."})
     camera_id = camera_filter()
     limit = limit_field()
 
@@ -51,10 +51,10 @@ class EventsQuery(Window):
         return {**data, "start_time": start, "end_time": end}
 
 
-class HistoryQuery(Schema):
+class HistoryQuerySchema(Schema):
     """The last minutes."""
 
-    minutes = Whole(
+    minutes = StrictInteger(
         load_default=60,
         validate=validate.Range(1, 1440),
         metadata={"description": "How far to look back, in minutes."},
@@ -68,7 +68,7 @@ class HistoryQuery(Schema):
         return {**data, "since": clock.utc_now() - timedelta(minutes=minutes)}
 
 
-class DailyCount(Schema):
+class DailyCountSchema(Schema):
     """The events of one UTC day; a day without events has none, it is not left out."""
 
     date = fields.Date(required=True)
@@ -78,7 +78,7 @@ class DailyCount(Schema):
     )
 
 
-class Event(Schema):
+class EventSchema(Schema):
     """One event of the log; `metadata` is the evidence that its detector gave."""
 
     id = fields.String(required=True)
@@ -91,14 +91,14 @@ class Event(Schema):
     metadata = fields.Dict(keys=fields.String(), required=True)
 
 
-class EventPage(Schema):
+class EventPageSchema(Schema):
     """Events, newest first; `total` is the number returned."""
 
-    events = fields.List(fields.Nested(Event), required=True)
+    events = fields.List(fields.Nested(EventSchema), required=True)
     total = fields.Integer(required=True, strict=True)
 
 
-class HistoryItem(Schema):
+class HistoryItemSchema(Schema):
     """One event of the log; `ts` in epoch seconds, `detail` its evidence."""
 
     ts = fields.Float(required=True)

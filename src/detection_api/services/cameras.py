@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Text, bindparam, select
 
+from detection_api.db import Query
 from detection_api.extensions import reader
 from detection_api.models.cameras import Camera, CameraStatistics
-from detection_api.reader import Query
 
 RUNNING_WITHIN = timedelta(seconds=30)
 """How recent its latest statistics are when a detector runs."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select
 
+from detection_api.db import Query
 from detection_api.extensions import reader
-from detection_api.reader import Query
 
 
 def subsets(names: Iterable[str]) -> Iterator[tuple[str, ...]]:

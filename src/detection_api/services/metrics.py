@@ -8,14 +8,10 @@ from typing import Any
 import structlog
 from sqlalchemy import column, func, select, table
 
-from detection_api.canary.decision import Arm
-from detection_api.canary.histogram import percentile
-from detection_api.canary.ledger import Key, Tally
-from detection_api.canary.store import LedgerRow, Store, Worker
+from detection_api.canary.state import Arm, Key, LedgerRow, Store, Tally, Worker, percentile
+from detection_api.db import UNAVAILABLE, Query
 from detection_api.extensions import primary
-from detection_api.postgres import UNAVAILABLE
-from detection_api.reader import Query
-from detection_api.vitals import MEMORY_BYTES
+from detection_api.telemetry.process_metrics import MEMORY_BYTES
 
 log = structlog.get_logger(__name__)
 

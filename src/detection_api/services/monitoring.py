@@ -14,11 +14,10 @@ import structlog
 from sqlalchemy import Text, bindparam, literal, select
 
 from detection_api.config import Settings
+from detection_api.db import Query, Replicated
 from detection_api.errors import DeadlineExceededError
 from detection_api.extensions import primary, reader
 from detection_api.models.ingestion import IngestCheckpoint, log_key
-from detection_api.reader import Query
-from detection_api.replica import Replicated
 
 log = structlog.get_logger(__name__)
 

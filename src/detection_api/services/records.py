@@ -19,11 +19,10 @@ from sqlalchemy import (
     tuple_,
 )
 
-from detection_api.cursor import Position
+from detection_api.db import PagePosition, Query
 from detection_api.errors import NotFoundError
 from detection_api.extensions import reader
 from detection_api.models.records import DetectionRecord, ViolationEvent
-from detection_api.reader import Query
 from detection_api.services.filtered import subsets
 from detection_api.services.totals import total
 
@@ -129,7 +128,7 @@ def detection_records(
     camera_id: str,
     limit: int,
     offset: int,
-    cursor: Position | None,
+    cursor: PagePosition | None,
     start_time: datetime | None,
     end_time: datetime | None,
 ) -> dict[str, Any]:

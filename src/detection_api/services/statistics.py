@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from detection_api.canary.typed import learned
+from detection_api.canary.state import learned
 from detection_api.extensions import cache
 from detection_api.models.statistics import DailyEventCount, Event
 from detection_api.services.filtered import FilteredQuery

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from detection_api import secret
-from detection_api.canary.postgres_store import Connection
-from detection_api.canary.typed import convert
+from detection_api import token_format
+from detection_api.canary.state import convert
+from detection_api.canary.state.postgres import Connection
+from detection_api.db import UNAVAILABLE
 from detection_api.errors import ConflictError, NotFoundError
 from detection_api.models.tokens import Role
-from detection_api.postgres import UNAVAILABLE
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", re.ASCII)
 """What a token's name is made of: it stands in the audit, and keeps its bearer on one side."""
@@ -95,15 +95,17 @@ class Tokens:
 
     def create(self, name: str, role: Role, *, by: str) -> str:
         """Make a token; it is not to be had again. Raises ConflictError for a name in use."""
-        token = secret.new_token()
-        facts = {"name": name, "role": role.value, "digest": secret.digest(token), "by": by}
+        token = token_format.new_token()
+        facts = {"name": name, "role": role.value, "digest": token_format.digest(token), "by": by}
         if not self._rows(CREATE, **facts):
             raise ConflictError(f"there is a token {name} already: revoke it first")
         return token
 
     def revoke(self, name: str, *, by: str, reason: str) -> None:
         """Take a token away, at once everywhere. Raises NotFoundError where none is in use."""
-        said = secret.redacted(reason)  # what a reason to revoke quotes is most likely the token
+        said = token_format.redacted(
+            reason
+        )  # what a reason to revoke quotes is most likely the token
         if not self._rows(REVOKE, name=name, by=by, reason=said):
             raise NotFoundError(f"there is no token {name} in use")
 
@@ -144,7 +146,7 @@ class Recognition:
 
     def by_token(self, token: str) -> Operator | None:
         """Whose token this is, in a time that does not tell how much of it is right."""
-        shown, found = secret.digest(token), None
+        shown, found = token_format.digest(token), None
         for digest, operator in self._fresh():
             if hmac.compare_digest(digest, shown):
                 found = operator

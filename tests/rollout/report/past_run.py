@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from detection_api.canary.histogram import bin_of
-from detection_api.canary.ledger import Batch, Tally
-from detection_api.canary.store import (
+from detection_api.canary.state.histogram import bin_of
+from detection_api.canary.state.ledger import LedgerBatch, Tally
+from detection_api.canary.state.types import (
     AcceptedDifference,
     EventKind,
     Heartbeat,
@@ -17,9 +17,9 @@ from detection_api.canary.store import (
     Shared,
     Worker,
 )
-from detection_api.rollout import gates
-from detection_api.rollout.evidence import Snapshot, Window
-from detection_api.rollout.measure import Gathered, measure
+from detection_api.rollout.gates import judge
+from detection_api.rollout.gates.evidence import EndpointSnapshot, Window
+from detection_api.rollout.gates.measurement import Gathered, measure
 from detection_api.rollout.run import Plan, evidence
 from tests.rollout.history import History, ago
 
@@ -140,7 +140,7 @@ class PastRun:
             "stage": number,
             "percent": self.plan.percent(number),
             "percent_before": self.percent[endpoint],
-            "before": evidence(Snapshot(branches={}, mismatches=())),
+            "before": evidence(EndpointSnapshot(branches={}, mismatches=())),
         }
         self.percent[endpoint] = self.plan.percent(number)
         reason = f"stage {number} of {len(STAGES)}"
@@ -165,7 +165,7 @@ class PastRun:
             )
             if trouble.failures:
                 self._fail(tallies[endpoint, "domain"], tallies[endpoint, "legacy"], trouble)
-        self.history.flush(Batch(0, tallies=tallies), bucket)
+        self.history.flush(LedgerBatch(0, tallies=tallies), bucket)
 
     def _fail(self, domain: Tally, legacy: Tally, trouble: Trouble) -> None:
         count = sum(trouble.failures.values())
@@ -218,7 +218,7 @@ class PastRun:
             percent_before=0,
             since=since,
             epoch=1,
-            before=Snapshot(branches={}, mismatches=()),
+            before=EndpointSnapshot(branches={}, mismatches=()),
         )
         branches = trouble.branches if trouble else BRANCHES
         gathered = Gathered(
@@ -237,10 +237,10 @@ class PastRun:
         if trouble and trouble.failures:
             guard = replace(found.guard, verdict="rollback", on=("failing",))
             found = replace(found, guard=guard)
-        judged = gates.judge(found, self.plan)
+        judged = judge.judge(found, self.plan)
         return {
             "stage": number,
             "percent": percent,
             "evidence": evidence(found),
-            "gates": evidence((*judged, gates.verification(self.plan, ()))),
+            "gates": evidence((*judged, judge.verification(self.plan, ()))),
         }

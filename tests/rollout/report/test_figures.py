@@ -13,8 +13,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from detection_api.canary.ledger import Tally
-from detection_api.canary.store import EventKind
+from detection_api.canary.state.ledger import Tally
+from detection_api.canary.state.types import EventKind
 from tests.rollout.report.conftest import Make, Reported
 from tests.rollout.report.past_run import BRANCHES, Trouble
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from detection_api.canary.store import EventKind, Store
+from detection_api.canary.state.store import Store
+from detection_api.canary.state.types import EventKind
 from tests.rollout.conftest import Run
 from tests.rollout.history import History, ago
 from tests.rollout.report.conftest import Make, Reported

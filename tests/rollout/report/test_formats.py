@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from detection_api.rollout.report.markdown import escape
+from detection_api.rollout.report.formats.markdown import escape
 from tests.rollout.conftest import Run
 from tests.rollout.report.conftest import HOSTILE, Reported
 

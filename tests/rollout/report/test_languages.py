@@ -7,27 +7,26 @@ from string import Formatter
 
 import pytest
 
-from detection_api.canary.alarms import Signal, Verdict
-from detection_api.canary.decision import Arm
-from detection_api.canary.differences import Kind
-from detection_api.canary.ledger import Tally
-from detection_api.canary.store import EventKind
+from detection_api.canary.comparison.differences import Kind
+from detection_api.canary.guard.alarms import Signal, Verdict
+from detection_api.canary.state.ledger import Tally
+from detection_api.canary.state.types import Arm, EventKind
 from detection_api.rollout import report
-from detection_api.rollout.gate import Outcome as GateOutcome
-from detection_api.rollout.report.model import Number, Unit
-from detection_api.rollout.report.record import Outcome
-from detection_api.rollout.report.words import LANGUAGES, Words, table
-from detection_api.rollout.run import Cause, Completion, OnFailure
+from detection_api.rollout.gates.gate import GateOutcome
+from detection_api.rollout.report.document import Number, Unit
+from detection_api.rollout.report.formats.template_context import LANGUAGES, Words, table
+from detection_api.rollout.report.record import EndpointOutcome
+from detection_api.rollout.run import Completion, EndCause, OnFailure
 
 FAMILIES: dict[str, type[Enum]] = {
     "arm.{}": Arm,
-    "cause.{}": Cause,
+    "cause.{}": EndCause,
     "event.{}": EventKind,
     "gate_outcome.{}": GateOutcome,
     "kind.{}": Kind,
     "lead.{}": Completion,
     "on_failure.{}": OnFailure,
-    "outcome.{}": Outcome,
+    "outcome.{}": EndpointOutcome,
     "signal.{}": Signal,
     "signal.{}.fires": Signal,
 }

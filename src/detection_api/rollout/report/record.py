@@ -5,19 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from detection_api.canary.decision import Arm
-from detection_api.canary.ledger import BUCKET_SECONDS, Tally
-from detection_api.canary.store import Event, EventKind
-from detection_api.canary.typed import convert
-from detection_api.rollout.evidence import ArmEvidence, Evidence
-from detection_api.rollout.gate import Gate
+from detection_api.canary.state import BUCKET_SECONDS, Arm, EventKind, RolloutEvent, Tally, convert
+from detection_api.rollout.gates import ArmEvidence, Evidence, Gate
 from detection_api.rollout.run import Run
 
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Outcome(Enum):
+class EndpointOutcome(Enum):
     """What became of an endpoint in a stage."""
 
     PASSED = "passed"
@@ -29,9 +25,9 @@ class Outcome(Enum):
 
 
 OUTCOMES = {
-    EventKind.PASS: Outcome.PASSED,
-    EventKind.FAIL: Outcome.FAILED,
-    EventKind.LEAVE: Outcome.LEFT,
+    EventKind.PASS: EndpointOutcome.PASSED,
+    EventKind.FAIL: EndpointOutcome.FAILED,
+    EventKind.LEAVE: EndpointOutcome.LEFT,
 }
 
 
@@ -50,7 +46,7 @@ class Arms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stay:
+class StageInterval:
     """An endpoint's time in a stage: `since` its STAGE `until` what was decided, or the run's end.
 
     `decided` is the PASS, FAIL or LEAVE.
@@ -61,13 +57,13 @@ class Stay:
     percent: float
     since: datetime
     until: datetime
-    opened: Event
-    decided: Event | None
+    opened: RolloutEvent
+    decided: RolloutEvent | None
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> EndpointOutcome:
         """What became of it."""
-        return OUTCOMES[self.decided.kind] if self.decided else Outcome.OPEN
+        return OUTCOMES[self.decided.kind] if self.decided else EndpointOutcome.OPEN
 
     @property
     def evidence(self) -> Evidence | None:
@@ -83,7 +79,7 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class ChartPoint:
     """What both arms of an endpoint did in the `seconds` from `at` on."""
 
     at: datetime
@@ -93,7 +89,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class RunRecord:
     """A run, from `since`, the beginning of the bucket of its START, `until` its END.
 
     Of a run that has not ended `until` is the newest word of it. `events` are its own, oldest
@@ -104,12 +100,12 @@ class Record:
     run: Run
     since: datetime
     until: datetime
-    events: tuple[Event, ...]
-    around: tuple[Event, ...]
-    stays: tuple[Stay, ...]
+    events: tuple[RolloutEvent, ...]
+    around: tuple[RolloutEvent, ...]
+    stays: tuple[StageInterval, ...]
     figures: Mapping[tuple[str, int], Arms]
     totals: Mapping[str, Arms]
-    points: Mapping[str, Sequence[Point]]
+    points: Mapping[str, Sequence[ChartPoint]]
     step: timedelta
 
     @property
@@ -117,7 +113,7 @@ class Record:
         """Those that the run is about."""
         return sorted(self.run.plan.endpoints)
 
-    def of(self, endpoint: str) -> list[Stay]:
+    def of(self, endpoint: str) -> list[StageInterval]:
         """An endpoint's stages, in order."""
         return [stay for stay in self.stays if stay.endpoint == endpoint]
 

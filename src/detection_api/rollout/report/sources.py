@@ -5,10 +5,8 @@ A number in the report is what its source says when somebody asks it again.
 
 from datetime import UTC, datetime
 
-from detection_api.canary.histogram import GAMMA
-from detection_api.canary.ledger import COUNTS
-from detection_api.canary.store import Event
-from detection_api.rollout.report.model import Facts, Source
+from detection_api.canary.state import COUNTS, GAMMA, RolloutEvent
+from detection_api.rollout.report.document import Facts, Source
 
 _SUMS = ",\n    ".join(f"sum({name}) AS {name}" for name in COUNTS)
 
@@ -79,7 +77,7 @@ class Sources:
         """Every source that was used, by number."""
         return tuple(self._sources.values())
 
-    def event(self, event: Event) -> int:
+    def event(self, event: RolloutEvent) -> int:
         """An event of the audit."""
         text = EVENT.format(where=f"id = {event.id}")
         return self._number("source.event", {"id": str(event.id), "kind": event.kind.value}, text)

@@ -1,0 +1,38 @@
+"""When to warn, hold or roll back; pure.
+
+`cusum` has the sequential tests, `alarms` names the signals, `guard` feeds them with requests.
+"""
+
+from detection_api.canary.guard.alarms import PARAMETERS, VERDICTS, Signal
+from detection_api.canary.guard.guard import (
+    ADVANCE_COST,
+    ADVANCE_POINTS,
+    LATE_RATIO,
+    SLOW_SECONDS,
+    Alarm,
+    ArmSample,
+    Guard,
+    Sample,
+    Verdict,
+    advance_points,
+    may_advance,
+    severest,
+)
+
+__all__ = [
+    "ADVANCE_COST",
+    "ADVANCE_POINTS",
+    "LATE_RATIO",
+    "PARAMETERS",
+    "SLOW_SECONDS",
+    "VERDICTS",
+    "Alarm",
+    "ArmSample",
+    "Guard",
+    "Sample",
+    "Signal",
+    "Verdict",
+    "advance_points",
+    "may_advance",
+    "severest",
+]

@@ -1,0 +1,216 @@
+"""When an endpoint is rolled back, held or warned about; pure, and O(1) per request.
+
+`cusum.py` has the tests, `alarms.py` what they are about. Requests that were counted elsewhere come
+as batches.
+"""
+
+import threading
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from detection_api.canary.guard.alarms import (
+    MAX_BATCHES,
+    MAX_IDS,
+    PARAMETERS,
+    Alarm,
+    Signal,
+    Verdict,
+    Watch,
+    replay,
+)
+from detection_api.canary.guard.cusum import Cusum, Wealth
+
+__all__ = [
+    "MAX_BATCHES",
+    "MAX_IDS",
+    "PARAMETERS",
+    "Alarm",
+    "ArmSample",
+    "Cusum",
+    "Guard",
+    "Sample",
+    "Signal",
+    "Verdict",
+    "Wealth",
+    "advance_points",
+    "may_advance",
+    "replay",
+    "severest",
+]
+
+SLOW_SECONDS = 0.5
+"""What a request of the domain has to take longer than to be slow."""
+LATE_RATIO = 1.5
+"""How many times legacy's P95 it has to take longer than to be late."""
+P95_START, P95_OVER, P95_WITHIN = 0.5, 1.019, 0.999
+"""Legacy's running P95: seconds at first, multiplied at each legacy request by what is for one
+over it or for one within it. The two balance where 5% of the requests are over it."""
+ADVANCE_POINTS, ADVANCE_COST = 112, 40
+"""Points that permit to advance, and those that a bad request costs; a good one earns 1. Who
+fails 5% of the time or more ever gets there with a probability below 1%."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmSample:
+    """How many judged requests one arm had: `bad` or `good`, and `slow` ones among both.
+
+    `seconds` is a histogram: latency to number of requests. `request_ids` are of bad requests,
+    in order, as far as known.
+    """
+
+    bad: int = 0
+    good: int = 0
+    slow: int = 0
+    seconds: Mapping[float, int] = field(default_factory=dict)
+    request_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Requests that were counted elsewhere, while the domain had `share` (0..1) of them all."""
+
+    domain: ArmSample
+    legacy: ArmSample
+    share: float
+
+
+class Guard:
+    """Watches one endpoint until a new guard takes its place, when an operator resumes.
+
+    Safe under threads. What is judged is for the caller to say: no forced requests, no outages,
+    and of one client at most one failure in 10 s.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._p95 = P95_START
+        self._watches = {signal: Watch(signal) for signal in Signal}
+        self._failing, self._erring, self._slow, self._worse, self._slower = self._watches.values()
+        self._ordinary, self._share = 0, 0.0
+
+    def domain(self, bad: bool, seconds: float, share: float, request_id: str) -> tuple[Alarm, ...]:
+        """Judge a request that the domain took `seconds` for; the alarms that it raises.
+
+        `share` (0..1) is the domain's of all requests at the time.
+        """
+        judged = 0 if bad else 1
+        slow = 0 if seconds > SLOW_SECONDS else 1
+        with self._lock:
+            late = 0 if seconds > LATE_RATIO * self._p95 else 1
+            if judged and slow and late and share == self._share:
+                self._ordinary += 1
+                return ()
+            self._settle(share)
+            return _alarms(
+                self._failing.one(judged, request_id),
+                self._erring.one(judged, request_id),
+                self._slow.one(slow, request_id),
+                self._worse.one(judged, request_id, share),
+                self._slower.one(late, request_id, share),
+            )
+
+    def legacy(self, bad: bool, seconds: float, share: float, request_id: str) -> tuple[Alarm, ...]:
+        """Judge a request that legacy took `seconds` for; as `domain`."""
+        judged = 2 if bad else 3
+        with self._lock:
+            is_over = seconds > self._p95
+            self._p95 *= P95_OVER if is_over else P95_WITHIN
+            if share != self._share:
+                self._settle(share)
+            return _alarms(
+                self._worse.one(judged, request_id, share),
+                self._slower.one(2 if is_over else 3, request_id, share),
+            )
+
+    def add(self, batch: Sample) -> tuple[Alarm, ...]:
+        """Judge many requests at once; the alarms that they raise."""
+        domain, legacy, share = batch.domain, batch.legacy, batch.share
+        judged = (domain.bad, domain.good)
+        slow = (domain.slow, domain.bad + domain.good - domain.slow)
+        ids = domain.request_ids
+        with self._lock:
+            self._settle(share)
+            late = _beyond(LATE_RATIO * self._p95, domain.seconds)
+            over = _beyond(self._p95, legacy.seconds)
+            self._p95 = _follow(self._p95, legacy.seconds)
+            return _alarms(
+                self._failing.many(judged, ids),
+                self._erring.many(judged, ids),
+                self._slow.many(slow, ()),
+                self._worse.many(
+                    (*judged, legacy.bad, legacy.good), ids + legacy.request_ids, share
+                ),
+                self._slower.many(late + over, (), share),
+            )
+
+    @property
+    def verdict(self) -> Verdict:
+        """The most severe of what is on; once it is ROLLBACK it stays so."""
+        return severest(self.on())
+
+    def on(self) -> tuple[Signal, ...]:
+        """The signals that are on."""
+        with self._lock:
+            self._settle(self._share)
+            return tuple(signal for signal, watch in self._watches.items() if watch.is_on())
+
+    def points(self) -> dict[Signal, float]:
+        """Each test's points: requests' worth for the absolute ones, nats for the others."""
+        with self._lock:
+            self._settle(self._share)
+            return {signal: watch.points() for signal, watch in self._watches.items()}
+
+    def _settle(self, share: float) -> None:
+        """Give the watches the good requests that were only counted, and take up a new share.
+
+        Their order among what does not raise points does not matter, so legacy's need not wait.
+        """
+        if self._ordinary:
+            good = (0, self._ordinary)
+            self._failing.many(good, ())
+            self._erring.many(good, ())
+            self._slow.many(good, ())
+            self._worse.many(good, (), self._share)
+            self._slower.many(good, (), self._share)
+        self._ordinary, self._share = 0, share
+
+
+def severest(signals: Iterable[Signal]) -> Verdict:
+    """The verdict while these signals are on."""
+    verdicts = (signal.verdict for signal in signals)
+    return max(verdicts, key=list(Verdict).index, default=Verdict.OK)
+
+
+def _alarms(*found: Alarm | None) -> tuple[Alarm, ...]:
+    return tuple(filter(None, found))
+
+
+def _beyond(limit: float, seconds: Mapping[float, int]) -> tuple[int, int]:
+    """How many latencies of a histogram are over the limit, and how many are not."""
+    over = sum(count for latency, count in seconds.items() if latency > limit)
+    return over, sum(seconds.values()) - over
+
+
+def _follow(p95: float, seconds: Mapping[float, int]) -> float:
+    """The running P95 after a histogram's requests, each taken for the average one of them.
+
+    One after the other in any order of their latencies, the last ones would decide.
+    """
+    latencies = sorted(seconds)
+    up_to = [0, *accumulate(seconds[latency] for latency in latencies)]
+    for _ in range(up_to[-1]):
+        within = up_to[bisect_right(latencies, p95)] / up_to[-1]
+        p95 *= P95_OVER ** (1 - within) * P95_WITHIN**within
+    return p95
+
+
+def advance_points(good: int, bad: int) -> int:
+    """The points that the domain's requests since the stage began have earned; maybe below 0."""
+    return good - ADVANCE_COST * bad
+
+
+def may_advance(good: int, bad: int, verdict: Verdict) -> bool:
+    """Whether the domain's requests since the stage began permit the next one."""
+    return advance_points(good, bad) >= ADVANCE_POINTS and verdict is Verdict.OK

@@ -1,0 +1,158 @@
+"""A request's way through the canary: read `serve` first."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from detection_api.canary.contract import Answer, Contract, Rule
+from detection_api.canary.serving.decision import Decision, Reason, decide
+from detection_api.canary.serving.observation import (
+    DeadlinePool,
+    FailureCause,
+    Observation,
+    cause_of,
+)
+from detection_api.canary.serving.settings import CanarySettings
+from detection_api.canary.state import Arm, RolledBackError, RolloutState
+
+Implementation = Callable[..., Any]
+RouteHeaders = Callable[[Any], Mapping[str, str]]
+"""Headers for a response, of the value that its body has: none of those that the canary makes
+(type, length, tag, caching, who answered), and URIs where there are any."""
+NOBODY = "none"
+"""The arm's place in words where no arm answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """An endpoint's two implementations and the contract that both answer with.
+
+    `legacy` is None once the migration is finished. `deadline` (seconds) leaves a domain
+    implementation alone that took too long, for services that wait on more than PostgreSQL.
+    A route that `writes` runs one arm only, unless the domain says that it rolled back. `headers`
+    go out with an answer, whichever arm it is from.
+    """
+
+    domain: Implementation
+    legacy: Implementation | None
+    contract: Contract
+    rule: Rule
+    deadline: float | None = None
+    writes: bool = False
+    headers: RouteHeaders | None = None
+
+    def may_fall_back(self, failure: Observation) -> bool:
+        """Whether legacy may run after `failure` of the domain."""
+        if self.legacy is None:
+            return False
+        return not self.writes or isinstance(failure.error, RolledBackError)
+
+
+class CanaryRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the canary knows of a request: who asks, and for which arm, if that is granted.
+
+    A `named` subject is a client that can be told from others, not one request's own id.
+    """
+
+    subject: str
+    named: bool
+    forced: Arm | None
+    request_id: str
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a request: the arm that answers (None in an outage), why, and all it took."""
+
+    decision: Decision
+    arm: Arm | None
+    reason: Reason
+    observations: tuple[Observation, ...]
+    cause: FailureCause | None = None
+    """Why the arm that was decided on failed, in a fallback or an outage."""
+
+    @property
+    def result(self) -> Observation:
+        """The observation that the response is made from."""
+        return self.observations[-1]
+
+
+class Engine:
+    """Serves routes by the environment's overrides; `answers` are errors that are answers.
+
+    `clock` is what implementations are timed by, in seconds.
+    """
+
+    def __init__(
+        self,
+        overrides: CanarySettings,
+        answers: tuple[type[Exception], ...],
+        pool: DeadlinePool,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._overrides = overrides
+        self._answers = answers
+        self._pool = pool
+        self._clock = clock
+
+    def serve(
+        self, route: Route, state: RolloutState, ask: CanaryRequest, arguments: Mapping[str, Any]
+    ) -> Result:
+        """Decide on an arm, run it, check its answer; when the domain fails, run legacy."""
+        if route.legacy is None:
+            decision = Decision(Arm.DOMAIN, Reason.FINISHED)
+        else:
+            decision = decide(self._overrides, state, subject=ask.subject, forced=ask.forced)
+        first = self.run(decision.arm, route, arguments)
+        if first.cause is None:
+            return Result(
+                decision=decision, arm=first.arm, reason=decision.reason, observations=(first,)
+            )
+        if first.arm is Arm.LEGACY or not route.may_fall_back(first):
+            return _outage(decision, first)
+        second = self.run(Arm.LEGACY, route, arguments)
+        if second.cause is not None:
+            return _outage(decision, first, second)
+        return Result(
+            decision=decision,
+            arm=Arm.LEGACY,
+            reason=Reason.FALLBACK,
+            observations=(first, second),
+            cause=first.cause,
+        )
+
+    def run(self, arm: Arm, route: Route, arguments: Mapping[str, Any]) -> Observation:
+        """Run one arm, and see what comes of it and how long it took; never raises."""
+        started = self._clock()
+        try:
+            if arm is Arm.LEGACY:
+                assert route.legacy is not None
+                answer = route.contract.encode_reference(route.legacy(**arguments))
+            else:
+                if route.deadline is None:
+                    value = route.domain(**arguments)
+                else:
+                    value = self._pool.call(partial(route.domain, **arguments), route.deadline)
+                answer = Answer(value, route.contract.encode(value))
+        except self._answers as error:
+            return Observation(arm=arm, seconds=self._clock() - started, error=error)
+        except Exception as error:  # noqa: BLE001 - whatever an implementation raises is a result
+            seconds, cause = self._clock() - started, cause_of(error)
+            return Observation(arm=arm, seconds=seconds, error=error, cause=cause, failure=cause)
+        seconds = self._clock() - started
+        failure = None if answer.violation is None else FailureCause.CONTRACT
+        return Observation(arm=arm, seconds=seconds, answer=answer, failure=failure)
+
+
+def _outage(decision: Decision, *observations: Observation) -> Result:
+    return Result(
+        decision=decision,
+        arm=None,
+        reason=Reason.OUTAGE,
+        observations=observations,
+        cause=observations[0].cause,
+    )

@@ -1,0 +1,205 @@
+"""What one worker counts between two flushes to the store.
+
+Everything that a request's thread has to do is an addition under a lock. The number of a batch
+does not change once it is taken, nor do its counts of requests: sent twice, it is counted once.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from typing import Any, Self
+
+from detection_api.canary.state import histogram
+from detection_api.canary.state.histogram import Histogram
+
+BUCKET_SECONDS = 10
+BUCKET = timedelta(seconds=BUCKET_SECONDS)
+"""The ledger's resolution; counts that wait for the store are kept apart by as much."""
+MAX_WAITING = 360
+"""Batches (an hour of them) that wait for a store that is away; then the oldest are merged."""
+MAX_SAMPLES = 5
+"""Samples of one mismatch."""
+
+Key = tuple[str, str]
+"""Endpoint and arm."""
+Reply = tuple[str, str, str, int]
+"""Endpoint, the arm that answered (or `none`), the reason, and the hundreds of the status."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one endpoint and arm; what a store adds up over workers and time."""
+
+    requests: int = 0
+    """Requests that were decided for this arm; over both arms, all that clients sent."""
+    forced: int = 0
+    """Those of `requests` that the client had forced; counted in nothing below but failures."""
+    fallbacks: int = 0
+    """Answers by this arm after the other one had failed."""
+    errors: int = 0
+    timeouts: int = 0
+    violations: int = 0
+    """Failures of this arm by cause, whatever the client saw."""
+    outages: int = 0
+    """Requests decided for this arm that nobody could answer."""
+    client_errors: int = 0
+    server_errors: int = 0
+    """Responses 4xx and 5xx to requests decided for this arm."""
+    good: int = 0
+    bad: int = 0
+    slow: int = 0
+    """What the guard judged of this arm; `slow` ones are among the other two."""
+    compared: int = 0
+    mismatched: int = 0
+    accepted: int = 0
+    noise: int = 0
+    dropped: int = 0
+    """Shadow comparisons of answers by this arm, and those there was no room for."""
+    latency: Histogram = field(default_factory=dict)
+    """Seconds of every run of this arm for a client, but for forced requests."""
+    shadow: Histogram = field(default_factory=dict)
+    """Seconds of every run of this arm that was made to be compared and answered nobody."""
+    first_failed: str = ""
+    last_failed: str = ""
+    """Request ids of the first and the last failure that the guard judged."""
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Failures by cause."""
+        return {"error": self.errors, "timeout": self.timeouts, "contract": self.violations}
+
+    @property
+    def comparisons(self) -> dict[str, int]:
+        """Comparisons by what came of them."""
+        found = {"mismatch": self.mismatched, "accepted": self.accepted, "noise": self.noise}
+        return {"equal": self.compared - sum(found.values()), **found}
+
+    def add(self, other: Self) -> None:
+        """Add the counts of `other`, which came later."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        histogram.merge(self.latency, other.latency)
+        histogram.merge(self.shadow, other.shadow)
+        self.first_failed = self.first_failed or other.first_failed
+        self.last_failed = other.last_failed or self.last_failed
+
+
+COUNTS: tuple[str, ...] = tuple(f.name for f in fields(Tally) if f.type is int)
+"""The names of a tally's plain counts."""
+
+
+@dataclass(slots=True)
+class MismatchTally:
+    """How often two arms differed in one way; `accepted` is how often that was accepted."""
+
+    count: int = 0
+    accepted: int = 0
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, other: Self) -> None:
+        """Add the counts of `other`, and its samples while there is room."""
+        self.count += other.count
+        self.accepted += other.accepted
+        self.samples = (self.samples + other.samples)[:MAX_SAMPLES]
+
+
+@dataclass(slots=True)
+class LedgerBatch:
+    """What was counted from the monotonic time `since` on, in seconds."""
+
+    since: float
+    tallies: dict[Key, Tally] = field(default_factory=dict)
+    replies: dict[Reply, int] = field(default_factory=dict)
+    mismatches: dict[tuple[str, str, str], MismatchTally] = field(default_factory=dict)
+    """By endpoint, path and kind."""
+    branches: dict[tuple[str, str], int] = field(default_factory=dict)
+    """How many compared answers took a branch of the contract, by endpoint and branch."""
+    acceptances: dict[int, int] = field(default_factory=dict)
+    """How many differences an accepted difference has excused, by its id."""
+
+    def tally(self, endpoint: str, arm: str) -> Tally:
+        """The counts of an endpoint and arm, to be added to."""
+        tally = self.tallies.get((endpoint, arm))
+        if tally is None:
+            tally = self.tallies[endpoint, arm] = Tally()
+        return tally
+
+    def add(self, other: Self) -> None:
+        """Add everything in `other`, which came later."""
+        for key, tally in other.tallies.items():
+            self.tallies.setdefault(key, Tally()).add(tally)
+        for path, mismatch in other.mismatches.items():
+            self.mismatches.setdefault(path, MismatchTally()).add(mismatch)
+        _add_counts(self.replies, other.replies)
+        _add_counts(self.branches, other.branches)
+        _add_counts(self.acceptances, other.acceptances)
+
+
+def _add_counts(into: dict[Any, int], other: Mapping[Any, int]) -> None:
+    for key, count in other.items():
+        into[key] = into.get(key, 0) + count
+
+
+class Ledger:
+    """One worker's counts: added to by its requests, taken in batches by one other thread.
+
+    `with ledger as batch:` gives the batch of the moment to add to; what is inside is a matter of
+    microseconds, for every other request waits.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._current = LedgerBatch(clock())
+        self._waiting: list[LedgerBatch] = []
+        self._sent = 0
+        self.totals: dict[Key, Tally] = {}
+        """Everything that was ever taken; for the thread that takes."""
+
+    def __enter__(self) -> LedgerBatch:
+        self._lock.acquire()
+        return self._current
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def close(self) -> LedgerBatch:
+        """End the batch of the moment, begin another one, and have the ended one wait; it.
+
+        Batches that wait are at most BUCKET_SECONDS long and at most MAX_WAITING; beyond that the
+        oldest are merged. The very oldest is left alone: it may have arrived without our knowing.
+        """
+        with self._lock:
+            closed, self._current = self._current, LedgerBatch(self._clock())
+            for key, tally in closed.tallies.items():
+                self.totals.setdefault(key, Tally()).add(tally)
+            waiting = self._waiting
+            if len(waiting) > 1 and closed.since - waiting[-1].since < BUCKET_SECONDS:
+                waiting[-1].add(closed)
+            else:
+                waiting.append(closed)
+            if len(waiting) > MAX_WAITING:
+                waiting[1].add(waiting.pop(2))
+            return closed
+
+    def forget_judged(self, endpoint: str) -> None:
+        """Take what the guard judged of an endpoint out of all that waits: it counts no more."""
+        with self._lock:
+            for batch in (*self._waiting, self._current):
+                for (name, _), tally in batch.tallies.items():
+                    if name == endpoint:
+                        tally.good = tally.bad = tally.slow = 0
+                        tally.first_failed = tally.last_failed = ""
+
+    def oldest(self) -> tuple[int, LedgerBatch] | None:
+        """The batch to send next and its number (1, 2, ...): the same until `sent` is called."""
+        with self._lock:
+            return (self._sent + 1, self._waiting[0]) if self._waiting else None
+
+    def sent(self) -> None:
+        """Forget the oldest batch: the store has it."""
+        with self._lock:
+            del self._waiting[0]
+            self._sent += 1

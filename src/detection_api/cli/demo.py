@@ -1,0 +1,140 @@
+"""`detection-api demo`: a factory to try the API on."""
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from random import Random
+
+import click
+
+from detection_api.cli.command import clear_database_errors, read_settings
+from detection_api.clock import utc_now
+from detection_api.config import Settings
+from detection_api.dev.demo import detector, history
+from detection_api.dev.demo.clients import asks
+from detection_api.dev.demo.tour import run_to_end, tour
+from detection_api.dev.demo.traffic import Traffic
+from detection_api.dev.demo.world import DEFAULT_SEED, World
+from detection_api.dev.instance import INSTANCE, running_base
+from detection_api.server.signals import stop_on_signals
+from detection_api.web.client import Client, UnreachableError, read_url
+
+TELL_INTERVAL = 5.0
+"""Seconds between two lines about the traffic."""
+
+SEED = click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Which factory it is.")
+
+
+@click.group()
+def demo() -> None:
+    """Simulate a factory with two cameras: its last seven days, and what happens now.
+
+    Written as real detectors do: lines to EVENTS_LOG, rows to DATABASE_URL, messages to
+    REDIS_URL. Never beside data that something else wrote. `detection-api up` does all of it.
+    """
+
+
+@demo.command("history")
+@SEED
+def write_history(seed: int) -> None:
+    """Write the last seven days, where there is nothing yet.
+
+    \b
+    Example:
+      detection-api demo history --seed 7
+    """
+    _write_history(World(seed), read_settings())
+
+
+@demo.command("detect")
+@SEED
+def detect(seed: int) -> None:
+    """Go on from now, until SIGTERM or Ctrl-C; the history first where there is none.
+
+    \b
+    Example:
+      detection-api demo detect --seed 7
+    """
+    world, settings = World(seed), read_settings()
+    _write_history(world, settings)
+    with stop_on_signals() as stop:
+        detector.detect(world, settings, stop)
+
+
+def _url(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    base = value or running_base(INSTANCE)
+    if base is None:
+        raise click.UsageError("no `make run` runs in this folder: name an instance with --url")
+    try:
+        return read_url(base).geturl()
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@demo.command("traffic", context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--url", callback=_url, help="The instance.  [default: the `make run` in this folder]"
+)
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=100, show_default=True)
+@click.option("--clients", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=math.inf,
+    help="How long.  [default: until Ctrl-C]",
+)
+@SEED
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def send_traffic(
+    url: str,
+    rate: float,
+    clients: int,
+    seconds: float,
+    seed: int,
+    command: Sequence[str],
+) -> None:
+    """Ask all seven endpoints as the factory's clients do, RATE times a second.
+
+    At most so many CLIENTS ask at a time. With COMMAND the traffic flows while it runs, and its
+    exit code is the command's.
+
+    \b
+    Examples:
+      detection-api demo traffic --rate 20
+      detection-api demo traffic -- detection-api rollout run --bake 1m
+    """
+    client = Client(url)
+    try:
+        client.get("/healthz")
+    except UnreachableError as error:
+        raise click.ClickException(f"{url}: {error}") from error
+    traffic = Traffic(client, asks(Random(seed), utc_now), rate, clients)  # noqa: S311 - no secret
+    with stop_on_signals() as stop, traffic.flowing():
+        code = run_to_end(command, stop) if command else _tell(traffic, stop, seconds)
+    click.echo(f"traffic: {traffic.tally}", err=bool(command))
+    sys.exit(code)
+
+
+def _tell(traffic: Traffic, stop: threading.Event, seconds: float) -> int:
+    """Tell now and then how the traffic goes, until it is to end."""
+    started = time.monotonic()
+    while (left := started + seconds - time.monotonic()) > 0:
+        if stop.wait(min(TELL_INTERVAL, left)):
+            break
+        click.echo(f"{time.monotonic() - started:4.0f} s: {traffic.tally}")
+    return 0
+
+
+def _write_history(world: World, settings: Settings) -> None:
+    try:
+        with clear_database_errors():
+            simulated = history.write(world, settings, utc_now())
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    if not simulated:
+        raise click.ClickException("the database or the event log holds data of somebody else")
+
+
+demo.add_command(tour)

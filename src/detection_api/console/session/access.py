@@ -1,0 +1,134 @@
+"""Who may do what in the console, and what its pages may do in a browser."""
+
+from hmac import compare_digest
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.wrappers import Response as AnyResponse
+
+from detection_api.console import language
+from detection_api.console.service import console
+from detection_api.console.session.sessions import LIFETIME, Session
+from detection_api.db import UNAVAILABLE
+
+log = structlog.get_logger(__name__)
+
+COOKIE = "detection_api_console"
+CSRF_FIELD = "csrf"
+PUBLIC = frozenset({"console.login", "console.static"})
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+YEAR = 365 * 24 * 3600
+
+
+def init_app(blueprint: Blueprint) -> None:
+    """Guard every route of the console."""
+    blueprint.before_request(admit)
+    blueprint.after_request(close)
+    blueprint.register_error_handler(Forbidden, lambda _: _message("forbidden", 403))
+    blueprint.register_error_handler(NotFound, lambda _: _message("not_found", 404))
+
+
+def _message(about: str, status: int) -> tuple[str, int]:
+    """A page that says why there is nothing else."""
+    return render_template("console/message.html", about=about), status
+
+
+def admit() -> ResponseReturnValue | None:
+    """Let through who is logged in, and forms that the console's own pages send; else say why."""
+    is_form = request.method == "POST"
+    if is_form and not _is_from_here():
+        log.warning("console_form_refused", origin=request.headers.get("Origin"))
+        raise Forbidden
+    if request.endpoint in PUBLIC:
+        return None
+    try:
+        session = console().sessions.find(request.cookies.get(COOKIE, ""))
+    except UNAVAILABLE:
+        return _message("session_unknown", 503)
+    if session is None:
+        return _refused()
+    if is_form and not compare_digest(
+        request.form.get(CSRF_FIELD, "").encode(errors="replace"), session.csrf.encode()
+    ):
+        log.warning("console_form_refused", name=session.operator.name)
+        raise Forbidden
+    g.session = session
+    return None
+
+
+def session() -> Session:
+    """Who sent the request in progress."""
+    found: Session = g.session
+    return found
+
+
+def _is_from_here() -> bool:
+    """Whether a page of this site sent the form in progress, as far as the browser says.
+
+    Browsers say it by Sec-Fetch-Site where the connection is trustworthy, by Origin elsewhere.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _refused() -> ResponseReturnValue:
+    """The way to the login.
+
+    A browser that comes by a link from elsewhere keeps a strict cookie back: have it ask again.
+    """
+    if wants_sections():
+        return "", 401
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return _message("one_moment", 200)
+    back = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("console.login", next=back), 303)
+
+
+def wants_sections() -> bool:
+    """Whether a page that is open asks for what has changed on it."""
+    return request.headers.get("Accept") == "application/json"
+
+
+def keep(response: AnyResponse, key: str) -> None:
+    """Have the browser keep the session's key, out of reach of scripts and other sites."""
+    response.set_cookie(
+        COOKIE,
+        key,
+        max_age=LIFETIME,
+        path=url_for("console.overview"),
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Strict",
+    )
+
+
+def close(response: Response) -> Response:
+    """Add the console's headers, and have the browser remember a language that was asked for."""
+    response.headers.update(HEADERS)
+    if request.endpoint == "console.static":
+        response.headers["Cache-Control"] = "no-cache"
+    if request.args.get(language.PARAMETER) in language.LANGUAGES:
+        response.set_cookie(
+            language.COOKIE,
+            language.current(),
+            max_age=YEAR,
+            path=url_for("console.overview"),
+            secure=request.is_secure,
+            samesite="Lax",
+        )
+    return response

@@ -1,0 +1,49 @@
+"""PostgreSQL: pools with deadlines, prepared reads, the replica, partitions, migrations.
+
+Nothing here knows what the tables are about, or HTTP.
+"""
+
+from detection_api.db.cache import Cache
+from detection_api.db.cursor import PATTERN, PagePosition
+from detection_api.db.migrating import upgrade
+from detection_api.db.partitions import (
+    TABLES,
+    Partition,
+    Partitions,
+    create,
+    drop_partition,
+    ended_partitions,
+    is_partition,
+    month_of,
+)
+from detection_api.db.pool import READ_ONLY, UNAVAILABLE, Connection, Pool, bound_waits
+from detection_api.db.reader import Query, Reader, Reads, decode_json_exactly
+from detection_api.db.replica import LOOK_DEADLINE, LOOK_HOLDS, Replicated, Watch
+
+__all__ = [
+    "LOOK_DEADLINE",
+    "LOOK_HOLDS",
+    "PATTERN",
+    "READ_ONLY",
+    "TABLES",
+    "UNAVAILABLE",
+    "Cache",
+    "Connection",
+    "PagePosition",
+    "Partition",
+    "Partitions",
+    "Pool",
+    "Query",
+    "Reader",
+    "Reads",
+    "Replicated",
+    "Watch",
+    "bound_waits",
+    "create",
+    "decode_json_exactly",
+    "drop_partition",
+    "ended_partitions",
+    "is_partition",
+    "month_of",
+    "upgrade",
+]

@@ -1,0 +1,93 @@
+"""Runs the services' statements: compiled once, prepared once a connection."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import starmap
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from psycopg2.extras import register_default_json, register_default_jsonb
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.base import PGDialect
+
+from detection_api.db.pool import Connection
+
+_DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+
+
+_T = TypeVar("_T")
+
+
+class Reads(Protocol):
+    """Where a reader reads: a `postgres.Pool`, or a `replica.Replicated`."""
+
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """What `work` makes of a connection."""
+
+
+class Row(msgspec.Struct, gc=False):
+    """One row; a column is an attribute, and an item too, as legacy's dicts have it."""
+
+    def __getitem__(self, column: str) -> Any:
+        return getattr(self, column)
+
+
+class Query:
+    """A SQLAlchemy Core statement compiled at import, under a name of its own.
+
+    Its bind parameters, which must carry their types, become the parameters of `Reader.rows`.
+    Its columns must have names that Python can take for attributes.
+    """
+
+    def __init__(self, name: str, statement: Select[*tuple[Any, ...]]) -> None:
+        compiled = statement.compile(dialect=_DIALECT)
+        self.name = name
+        self.row = msgspec.defstruct(name, statement.selected_columns.keys(), bases=(Row,))
+        self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())
+        self.constants: Mapping[str, Any] = {
+            parameter: compiled.params[parameter]
+            for parameter in self.parameters
+            if not compiled.binds[parameter].required
+        }
+        types = ", ".join(
+            compiled.binds[parameter].type.compile(dialect=_DIALECT)
+            for parameter in self.parameters
+        )
+        self.prepare = f"PREPARE {name} {f'({types})' if types else ''} AS {compiled}"
+        marks = ", ".join(["%s"] * len(self.parameters))
+        self.execute = f"EXECUTE {name} {f'({marks})' if marks else ''}"
+
+
+class Reader:
+    """Reads from PostgreSQL for the services; give it its pool before the first read."""
+
+    pool: Reads
+
+    def rows(self, query: Query, **parameters: Any) -> list[Any]:
+        """Every row of `query`, each a `Row` with its columns.
+
+        Raises KeyError for a parameter that is not given, DeadlineExceededError when the pool's
+        deadline passes, and psycopg2's errors.
+        """
+        given = {**query.constants, **parameters}
+        values = [given[parameter] for parameter in query.parameters]
+        return self.pool.read(partial(_rows, query, values))
+
+
+def _rows(query: Query, values: Sequence[Any], connection: Connection) -> list[Any]:
+    """What a statement finds over one connection, which remembers what is prepared on it."""
+    cursor = connection.cursor()
+    if query.name not in connection.prepared:
+        cursor.execute(query.prepare)
+        connection.prepared.add(query.name)
+    cursor.execute(query.execute, values)
+    return list(starmap(query.row, cursor.fetchall()))
+
+
+def decode_json_exactly() -> None:
+    """Have psycopg2 decode JSON as this application encodes it.
+
+    That is for `jsonb`: a pool's connections keep `json` columns as they were written.
+    """
+    register_default_json(loads=msgspec.json.decode, globally=True)
+    register_default_jsonb(loads=msgspec.json.decode, globally=True)

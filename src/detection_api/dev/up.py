@@ -1,0 +1,250 @@
+"""`detection-api up`: the whole system on one machine, from one command."""
+
+import importlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, suppress
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import ModuleType
+
+import click
+import msgspec
+
+from detection_api import create_app
+from detection_api.cli.command import clear_database_errors
+from detection_api.clock import utc_now
+from detection_api.config import Settings, read_environ
+from detection_api.db import upgrade
+from detection_api.dev.demo import history
+from detection_api.dev.demo.world import CAMERAS, World
+from detection_api.dev.instance import (
+    HOST,
+    INSTANCE,
+    Instance,
+    UpError,
+    claimed,
+    left_for_commands,
+    port_number,
+    refuse_taken,
+)
+from detection_api.dev.supervisor import BootError, Program, Supervisor
+from detection_api.errors import ConfigurationError
+from detection_api.ingest import cameras
+from detection_api.ingest.cameras import CameraFileError
+from detection_api.server.signals import interrupt_on_signals
+from detection_api.services import monitoring
+from detection_api.telemetry import logs
+
+READY_WITHIN = 60
+"""Seconds that gunicorn has to answer for the first time."""
+INGESTED_WITHIN = 60
+STATISTICS_WITHIN = 5
+"""Seconds that ingestion and live statistics are waited for; legacy answers without them."""
+CAUGHT_UP = 5
+"""Seconds of lag below which ingestion has what there was."""
+
+SCREEN = """
+  detection-api is running; Ctrl-C stops it.
+
+  API      {base}/api/v1/cameras
+  Docs     {base}/docs
+  Console  {base}/console
+  Health   {base}/api/v1/monitoring/health
+  Metrics  {base}/metrics
+
+  curl -i {base}/api/v1/statistics/daily
+  curl -i '{base}/api/v1/cameras?force_domain=true'
+  curl -i '{base}/api/v1/records/detection-records/cam0?limit=2'
+
+  Demo     {demo}
+  Logs     {logs}/*.log
+  Reload   kill -HUP $(cat {pidfile})    after editing {env_file}
+"""
+
+
+@click.command()
+@click.option(
+    "--instance",
+    type=click.Path(path_type=Path),
+    default=INSTANCE,
+    show_default=True,
+    help="Folder for data, logs and process ids.",
+)
+def up(instance: Path) -> None:
+    """Run everything on this machine: servers, demo factory, ingestion and the API.
+
+    PostgreSQL and Valkey are embedded ones unless DATABASE_URL and REDIS_URL name others; the
+    demo factory runs unless EVENTS_LOG names a log, or there is data that it did not write. All
+    variables are passed on.
+
+    \b
+    Example:
+      PORT=8080 ROLLOUT_PERCENT=25 detection-api up
+    """
+    interrupt_on_signals()
+    try:
+        with clear_database_errors(), ExitStack() as stack:
+            _run(instance, stack)
+    except (UpError, BootError, ConfigurationError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+def _run(instance: Path, stack: ExitStack) -> None:
+    """Start everything in order and keep it running; `stack` stops it all, the last one first."""
+    if not Path("wsgi.py").exists():
+        raise UpError("this is not the project's folder: there is no wsgi.py here")
+    inherited = read_environ()
+    place = Instance(instance, port_number(os.environ.get("PORT") or "8000"))
+    stack.enter_context(claimed(place))
+    refuse_taken(place.port)
+    stack.enter_context(_logging_to(place.logs / "up.log"))
+    environ = _start_servers(place, inherited, stack)
+    settings = Settings.from_environ(read_environ(environ))
+    demo = _prepare_data(environ, settings, demo=not inherited.get("EVENTS_LOG"))
+    supervisor = Supervisor(environ, place.logs, click.echo)
+    stack.callback(supervisor.stop)
+    stack.callback(click.echo, "Stopping ...")
+    _start_programs(supervisor, place, settings, demo=demo)
+    stack.enter_context(left_for_commands(place, environ))
+    click.echo(_screen(place, inherited.get("ENV_FILE", ".env"), demo=demo))
+    supervisor.watch(until=lambda: False)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Write this process's log, and what libraries say, to `path`: the screen is the operator's."""
+    with path.open("a", encoding="utf-8") as stream, redirect_stderr(stream):
+        logs.configure("INFO")
+        yield
+
+
+def _start_servers(
+    place: Instance, inherited: Mapping[str, str], stack: ExitStack
+) -> dict[str, str]:
+    """The environment for every program, with embedded servers where none are named."""
+    demo = (place.instance / "demo").absolute()
+    name, _, value = place.mark.partition("=")
+    environ = {
+        **os.environ,
+        name: value,
+        "PORT": str(place.port),
+        "EVENTS_LOG": inherited.get("EVENTS_LOG") or str(demo / "logs" / "events_record.jsonl"),
+        "CAMERAS_FILE": inherited.get("CAMERAS_FILE") or str(demo / "config" / "cameras.yaml"),
+        "DATABASE_URL": inherited.get("DATABASE_URL", ""),
+        "REDIS_URL": inherited.get("REDIS_URL", ""),
+    }
+    if not environ["DATABASE_URL"]:
+        with _step("Starting PostgreSQL"):
+            postgres = _embedded().EmbeddedPostgres(place.instance / "postgres")
+            stack.callback(postgres.stop)
+            environ["DATABASE_URL"] = postgres.start()
+    if not environ["REDIS_URL"]:
+        with _step("Starting Valkey"):
+            valkey = _embedded().EmbeddedValkey(place.instance / "valkey")
+            stack.callback(valkey.stop)
+            environ["REDIS_URL"] = valkey.start()
+    return environ
+
+
+def _embedded() -> ModuleType:
+    """The embedded servers, which an installation for production does not have."""
+    try:
+        return importlib.import_module("detection_api.dev.embedded")
+    except ImportError as error:
+        raise UpError(
+            "DATABASE_URL or REDIS_URL is not set, and there are no embedded servers:"
+            " pip install 'detection-api[embedded]'"
+        ) from error
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    """Say what is being done, and how many seconds it took."""
+    started = time.monotonic()
+    click.echo(f"{what} ... ", nl=False)
+    try:
+        yield
+    finally:
+        click.echo(f"{time.monotonic() - started:.1f} s")
+
+
+def _prepare_data(environ: Mapping[str, str], settings: Settings, *, demo: bool) -> bool:
+    """Bring the schema up to date and the data in; whether the demo factory is to go on."""
+    app = create_app(read_environ(environ))
+    with _step("Migrating the database"):
+        upgrade(app)
+    if demo:
+        with _step("Writing seven days of the demo factory, where they are missing"):
+            demo = history.write(World(), settings, utc_now())
+    with suppress(CameraFileError):  # its follower says so, and waits for a better one
+        cameras.sync(settings.database_url, settings.cameras_file)
+    return demo
+
+
+def _start_programs(
+    supervisor: Supervisor, place: Instance, settings: Settings, *, demo: bool
+) -> None:
+    """Start ingestion, and the API when the first request will find what there is."""
+    ingest = (sys.executable, "-m", "detection_api.ingest")
+    log, file = str(settings.events_log), str(settings.cameras_file)
+    supervisor.start(Program("ingest-events", [*ingest, "events", log, "--follow"]))
+    supervisor.start(Program("ingest-cameras", [*ingest, "cameras", file, "--follow"]))
+    supervisor.start(Program("ingest-stats", [*ingest, "stats"]))
+    if settings.events_log.exists():
+        with _step("Ingesting the event log"):
+            _watch(supervisor, INGESTED_WITHIN, lambda: _is_ingested(settings))
+    if demo:
+        detect = (sys.executable, "-m", "detection_api.dev.demo", "detect")
+        supervisor.start(Program("detector", detect))
+    gunicorn = (sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py")
+    web = Program("gunicorn", [*gunicorn, "--pid", str(place.pidfile), "wsgi:app"])
+    with _step("Starting the API"):
+        supervisor.boot(web, lambda: _get(place, "/healthz") is not None, READY_WITHIN)
+        if demo:
+            _watch(supervisor, STATISTICS_WITHIN, lambda: _has_statistics(place))
+
+
+def _watch(supervisor: Supervisor, seconds: float, until: Callable[[], bool]) -> None:
+    """Keep the programs running until something holds, or so many seconds have passed."""
+    deadline = time.monotonic() + seconds
+    supervisor.watch(until=lambda: until() or time.monotonic() > deadline)
+
+
+def _is_ingested(settings: Settings) -> bool:
+    check = monitoring.health(settings, utc_now())["checks"]["ingestion"]
+    return check["status"] == "ok" and float(check["lag_seconds"]) < CAUGHT_UP
+
+
+def _has_statistics(place: Instance) -> bool:
+    """Whether both arms have them; legacy's are each worker's own, so it is asked repeatedly."""
+    path = f"/api/v1/cameras/{next(iter(CAMERAS))}/stats?force_domain="
+    bodies = [_get(place, path + word) for word in ("true", *["false"] * 8)]
+    return all(body is not None and msgspec.json.decode(body)["running"] for body in bodies)
+
+
+def _get(place: Instance, path: str) -> bytes | None:
+    """The body of the API's answer; None unless it is a good one."""
+    with closing(HTTPConnection(HOST, place.port, timeout=5)) as connection:
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, HTTPException):
+            return None
+    return body if response.status == HTTPStatus.OK else None
+
+
+def _screen(place: Instance, env_file: str, *, demo: bool) -> str:
+    return SCREEN.format(
+        base=place.base,
+        demo="a simulated factory with the cameras " + " and ".join(CAMERAS) if demo else "off",
+        logs=place.logs,
+        pidfile=place.pidfile,
+        env_file=env_file,
+    )

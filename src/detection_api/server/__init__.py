@@ -1,0 +1,1 @@
+"""What belongs to the processes that serve: the start and end of a worker, signals."""

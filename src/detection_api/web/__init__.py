@@ -1,0 +1,1 @@
+"""HTTP for every blueprint: problems, the OpenAPI description, operators, throttling, a client."""
