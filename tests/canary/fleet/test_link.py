@@ -378,9 +378,9 @@ def test_a_worker_that_stops_tries_once_more_where_its_connection_was_lost(
 FORK = """
 import os, sys
 from detection_api.canary.state.memory import MemoryStore
-from detection_api.canary.fleet.link import Sync
+from detection_api.canary.fleet.link import FleetLink
 
-sync = Sync(MemoryStore(), stale_after=60)
+sync = FleetLink(MemoryStore(), stale_after=60)
 sync.start()
 assert sync.wait_until_heard(30)
 with sync.ledger as batch:
