@@ -15,8 +15,8 @@ from detection_api.cli.ingest import ingest
 from detection_api.cli.rollout.accepted import accepted
 from detection_api.cli.rollout.rollout import rollout
 from detection_api.cli.tokens import tokens
+from detection_api.cli.up import up
 from detection_api.cli.verify import verify
-from detection_api.dev.up import up
 from detection_api.errors import ConfigurationError
 
 

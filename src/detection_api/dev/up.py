@@ -1,4 +1,4 @@
-"""`detection-api up`: the whole system on one machine, from one command."""
+"""Run the whole system on one machine: servers, demo factory, ingestion and the API."""
 
 import importlib
 import os
@@ -15,7 +15,6 @@ import click
 import msgspec
 
 from detection_api import create_app
-from detection_api.cli.command import clear_database_errors
 from detection_api.clock import utc_now
 from detection_api.config import Settings, read_environ
 from detection_api.db import upgrade
@@ -23,7 +22,6 @@ from detection_api.dev.demo import history
 from detection_api.dev.demo.world import CAMERAS, World
 from detection_api.dev.instance import (
     HOST,
-    INSTANCE,
     Instance,
     UpError,
     claimed,
@@ -31,11 +29,9 @@ from detection_api.dev.instance import (
     port_number,
     refuse_taken,
 )
-from detection_api.dev.supervisor import BootError, Program, Supervisor
-from detection_api.errors import ConfigurationError
+from detection_api.dev.supervisor import Program, Supervisor
 from detection_api.ingest import cameras
 from detection_api.ingest.cameras import CameraFileError
-from detection_api.server.signals import interrupt_on_signals
 from detection_api.services import monitoring
 from detection_api.telemetry import logs
 
@@ -66,37 +62,17 @@ SCREEN = """
 """
 
 
-@click.command()
-@click.option(
-    "--instance",
-    type=click.Path(path_type=Path),
-    default=INSTANCE,
-    show_default=True,
-    help="Folder for data, logs and process ids.",
-)
-def up(instance: Path) -> None:
-    """Run everything on this machine: servers, demo factory, ingestion and the API.
+def run(instance: Path) -> None:
+    """Start everything in order and keep it running; on the way out stop it in reverse order.
 
-    PostgreSQL and Valkey are embedded ones unless DATABASE_URL and REDIS_URL name others; the
-    demo factory runs unless EVENTS_LOG names a log, or there is data that it did not write. All
-    variables are passed on.
-
-    \b
-    Example:
-      PORT=8080 ROLLOUT_PERCENT=25 detection-api up
+    `instance` is the folder for data, logs and process ids. Raises UpError, BootError,
+    ConfigurationError or OSError if something does not start.
     """
-    interrupt_on_signals()
-    try:
-        with clear_database_errors(), ExitStack() as stack:
-            _run(instance, stack)
-    except (UpError, BootError, ConfigurationError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("Stopped.")
+    with ExitStack() as stack:
+        _run(instance, stack)
 
 
 def _run(instance: Path, stack: ExitStack) -> None:
-    """Start everything in order and keep it running; `stack` stops it all, the last one first."""
     if not Path("wsgi.py").exists():
         raise UpError("this is not the project's folder: there is no wsgi.py here")
     inherited = read_environ()
