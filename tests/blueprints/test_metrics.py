@@ -85,8 +85,8 @@ def tell(store: Store, worker: str, uptime: float, tallies: dict[tuple[str, str]
 def metrics(client: FlaskClient) -> dict[str, Any]:
     response = client.get(METRICS)
     assert response.status_code == 200
-    assert FleetMetricsSchema().validate(response.json) == {}
-    found: dict[str, Any] = response.json
+    assert FleetMetricsSchema().validate(response.get_json()) == {}
+    found: dict[str, Any] = response.get_json()
     return found
 
 
@@ -170,12 +170,12 @@ def test_metrics_are_a_503_problem_while_the_store(
     assert response.status_code == 503
     assert response.content_type == "application/problem+json"
     assert int(response.headers["Retry-After"]) > 0
-    assert response.json["request_id"] == response.headers["X-Request-ID"]
+    assert response.get_json()["request_id"] == response.headers["X-Request-ID"]
     assert "127.0.0.1" not in response.get_data(as_text=True)
 
 
 def test_metrics_are_documented_as_what_they_are(client: FlaskClient) -> None:
-    document = client.get("/openapi.json").json
+    document = client.get("/openapi.json").get_json()
     operation = document["paths"][METRICS]["get"]
     content = operation["responses"]["200"]["content"]["application/json"]
     assert content["schema"] == {"$ref": "#/components/schemas/FleetMetrics"}

@@ -30,10 +30,10 @@ def client(world: dict[str, str]) -> FlaskClient:
 
 def state(client: FlaskClient) -> dict[str, str]:
     response = client.get(HEALTH)
-    assert HealthSchema().validate(response.json) == {}
-    healthy = response.json["status"] == "ok"
+    assert HealthSchema().validate(response.get_json()) == {}
+    healthy = response.get_json()["status"] == "ok"
     assert response.status_code == (200 if healthy else 503)
-    return {name: check["status"] for name, check in response.json["checks"].items()}
+    return {name: check["status"] for name, check in response.get_json()["checks"].items()}
 
 
 def test_a_live_process_says_so(client: FlaskClient) -> None:
@@ -47,8 +47,8 @@ def test_health_is_200_when_every_check_is_fine(client: FlaskClient) -> None:
     checks = state(client)
     assert checks.pop("replica") == "disabled"
     assert set(checks.values()) == {"ok"}
-    assert all(check["ms"] >= 0 for check in response.json["checks"].values())
-    assert response.json["checks"]["ingestion"]["lag_seconds"] == 0
+    assert all(check["ms"] >= 0 for check in response.get_json()["checks"].values())
+    assert response.get_json()["checks"]["ingestion"]["lag_seconds"] == 0
 
 
 def test_no_redis_is_no_fault_when_none_is_configured(world: dict[str, str]) -> None:
@@ -82,7 +82,7 @@ def test_health_says_how_the_replica_does_and_does_not_fail_for_it(
         assert state(client)["database"] == "ok"
         response = client.get(HEALTH)
         assert response.status_code == 200
-        found = response.json["checks"]["replica"]
+        found = response.get_json()["checks"]["replica"]
         return (found["status"], found.get("reason")) == (
             ("ok", None) if is_there else ("bypassed", "away")
         )
@@ -122,7 +122,7 @@ def test_ingestion_lag_is_the_age_of_the_oldest_line_not_ingested(
     with appended.open("a") as log:
         log.write("not an event\n")
         log.write(json.dumps({"ts": time.time() - age, "type": "A", "camera_id": "c"}) + line_end)
-    found = client.get(HEALTH).json["checks"]["ingestion"]
+    found = client.get(HEALTH).get_json()["checks"]["ingestion"]
     assert found["status"] == status
     if line_end:
         assert found["lag_seconds"] == pytest.approx(age, abs=2)
@@ -149,7 +149,7 @@ def test_a_line_that_is_no_event_is_no_lag(
 ) -> None:
     with appended.open("ab") as log:
         log.write(line + b"\n")
-    assert client.get(HEALTH).json["checks"]["ingestion"].items() >= {
+    assert client.get(HEALTH).get_json()["checks"]["ingestion"].items() >= {
         ("status", "ok"),
         ("lag_seconds", 0),
     }

@@ -140,7 +140,7 @@ def look(client: FlaskClient, bearers: Bearers) -> Callable[..., TestResponse]:
 def is_problem(response: TestResponse, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.content_type == "application/problem+json"
-    body: dict[str, Any] = response.json
+    body: dict[str, Any] = response.get_json()
     assert body["status"] == status
     return body
 
@@ -326,10 +326,10 @@ def test_an_order_is_carried_out_and_audited_with_the_tokens_name(
 ) -> None:
     response = order("set")
     assert response.status_code == 200
-    state = response.json["state"]
+    state = response.get_json()["state"]
     assert (state["percent"], state["status"], state["epoch"]) == (25, "active", 1)
     assert state["by"] == "token:alice"
-    assert (response.json["changed"], response.json["cautions"]) == (True, [])
+    assert (response.get_json()["changed"], response.get_json()["cautions"]) == (True, [])
     (event,) = store.events(ENDPOINT)
     assert (event.kind, event.by, event.reason) == (EventKind.SET, "token:alice", "stage 2")
     assert event.evidence == {"percent_before": 0, "percent": 25}
@@ -342,9 +342,9 @@ def test_rollback_hold_and_resume_do_what_the_commands_do(
     order("set")
     for name, status in (("hold", "held"), ("rollback", "rolled_back"), ("resume", "active")):
         response = order(name)
-        assert (response.status_code, response.json["changed"]) == (200, True)
-        assert response.json["state"]["status"] == status
-        assert response.json["state"]["percent"] == 25
+        assert (response.status_code, response.get_json()["changed"]) == (200, True)
+        assert response.get_json()["state"]["status"] == status
+        assert response.get_json()["state"]["percent"] == 25
     kinds = [event.kind.value for event in store.events(ENDPOINT)]
     assert kinds == ["resume", "rollback", "hold", "set"]
     assert {event.by for event in store.events(ENDPOINT)} == {"token:alice"}
@@ -356,8 +356,8 @@ def test_without_an_endpoint_all_of_them_are_rolled_back(
     response = client.post(
         f"{BASE}/rollback", json={"reason": "night"}, headers=bearing(bearers.operator)
     )
-    assert response.json["state"]["endpoint"] == DEFAULT
-    found = look().json["endpoints"]
+    assert response.get_json()["state"]["endpoint"] == DEFAULT
+    found = look().get_json()["endpoints"]
     assert len(found) == 8
     assert {each["state"]["status"] for each in found} == {"rolled_back"}
 
@@ -366,9 +366,9 @@ def test_a_rollback_to_a_percent_lowers_and_raises_nothing(
     order: Callable[..., TestResponse], store: Store
 ) -> None:
     order("set", percent=25)
-    lowered = order("rollback", to=10).json
+    lowered = order("rollback", to=10).get_json()
     assert (lowered["state"]["percent"], lowered["state"]["status"]) == (10, "active")
-    again = order("rollback", to=20).json
+    again = order("rollback", to=20).get_json()
     assert (again["changed"], again["state"]["percent"]) == (False, 10)
     assert [event.kind for event in store.events()] == [EventKind.SET, EventKind.SET]
 
@@ -379,7 +379,7 @@ def test_without_an_endpoint_all_of_them_are_lowered(
     order("set", endpoint=DEFAULT, percent=5)
     order("set", percent=25)
     order("set", endpoint="cameras.cameras", percent=7)
-    response = order("rollback", endpoint=DEFAULT, to=10, expected_epoch=1).json
+    response = order("rollback", endpoint=DEFAULT, to=10, expected_epoch=1).get_json()
     assert (response["changed"], response["state"]["endpoint"]) == (True, DEFAULT)
     assert response["cautions"] == [
         "the environment pins statistics.daily to 10%, whatever is stored"
@@ -391,8 +391,8 @@ def test_without_an_endpoint_all_of_them_are_lowered(
 def test_what_is_so_already_is_left_alone(order: Callable[..., TestResponse], store: Store) -> None:
     order("rollback")
     again = order("rollback", reason="again")
-    assert (again.status_code, again.json["changed"]) == (200, False)
-    assert again.json["state"]["reason"] == "wrong totals"
+    assert (again.status_code, again.get_json()["changed"]) == (200, False)
+    assert again.get_json()["state"]["reason"] == "wrong totals"
     assert len(store.events()) == 1
 
 
@@ -400,9 +400,9 @@ def test_an_order_says_why_its_percent_does_not_apply(
     order: Callable[..., TestResponse],
 ) -> None:
     pinned = order("set", endpoint="statistics.daily")
-    assert "the environment pins statistics.daily to 10%" in pinned.json["cautions"][0]
+    assert "the environment pins statistics.daily to 10%" in pinned.get_json()["cautions"][0]
     order("rollback")
-    assert "rolled back" in order("set").json["cautions"][0]
+    assert "rolled back" in order("set").get_json()["cautions"][0]
 
 
 def test_an_order_that_was_based_on_another_state_is_refused(
@@ -495,7 +495,7 @@ def test_a_reason_is_asked_for_where_the_command_asks_for_one(
 def test_a_percent_is_set_without_a_reason(order: Callable[..., TestResponse]) -> None:
     body = {"percent": 5.5, "endpoint": ENDPOINT}
     response = order("set", **body)
-    assert response.json["state"]["percent"] == 5.5
+    assert response.get_json()["state"]["percent"] == 5.5
 
 
 @pytest.mark.parametrize(
@@ -549,10 +549,10 @@ def test_the_state_is_what_the_status_command_prints(
 ) -> None:
     order("set")
     order("rollback", endpoint=DEFAULT)
-    assert look().json["run"] is None
+    assert look().get_json()["run"] is None
     begun = begin(store, Plan(endpoints={ENDPOINT: 25.0}), by="ann", reason="release")
     store.flush(heartbeat("w1", epochs={ENDPOINT: 0, DEFAULT: 1}), 1, batch(requests=1), 0)
-    found = look().json
+    found = look().get_json()
     with app.app_context():
         runtime = canary.runtime
     states, workers = store.read().states, store.workers()
@@ -565,7 +565,7 @@ def test_the_state_is_what_the_status_command_prints(
     assert (found["run"]["run"], found["run"]["is_over"]) == (begun.id, False)
     assert not found["run"]["is_driven"]
     with another_controller(url):
-        assert look().json["run"]["is_driven"]
+        assert look().get_json()["run"]["is_driven"]
     assert found["run"]["endpoints"][0]["endpoint"] == ENDPOINT
     daily = next(e for e in found["endpoints"] if e["state"]["endpoint"] == "statistics.daily")
     assert (daily["pinned"], daily["follows_default"]) == (10, True)
@@ -583,7 +583,7 @@ def test_events_are_read_page_by_page_though_new_ones_come_meanwhile(
     ]
     pages, before = [], {}
     while True:
-        page = look("/events", limit=10, **before).json
+        page = look("/events", limit=10, **before).get_json()
         pages.append([event["reason"] for event in page["events"]])
         store.append(RolloutEvent(endpoint=ENDPOINT, kind=EventKind.WARN, by="fleet", reason="new"))
         if page["next"] is None:
@@ -591,7 +591,7 @@ def test_events_are_read_page_by_page_though_new_ones_come_meanwhile(
         before = {"before": page["next"]}
     assert [len(page) for page in pages] == [10, 10, 5]
     assert [*itertools.chain(*pages)] == [str(n) for n in range(24, -1, -1)]
-    exactly = look("/events", limit=5, before=written[5].id).json
+    exactly = look("/events", limit=5, before=written[5].id).get_json()
     assert (len(exactly["events"]), exactly["next"]) == (5, None)
 
 
@@ -603,9 +603,9 @@ def test_events_are_read_by_endpoint_and_by_run(
         RolloutEvent(endpoint=ENDPOINT, kind=EventKind.STAGE, by="c", reason="10%", run=start.id)
     )
     store.append(RolloutEvent(endpoint=ENDPOINT, kind=EventKind.WARN, by="fleet", reason=""))
-    kinds = [event["kind"] for event in look("/events", endpoint=ENDPOINT).json["events"]]
+    kinds = [event["kind"] for event in look("/events", endpoint=ENDPOINT).get_json()["events"]]
     assert kinds == ["warn", "stage"]
-    kinds = [event["kind"] for event in look("/events", run=start.id).json["events"]]
+    kinds = [event["kind"] for event in look("/events", run=start.id).get_json()["events"]]
     assert kinds == ["stage", "start"]
 
 
@@ -619,7 +619,7 @@ def test_the_ledger_is_told_by_endpoint_and_arm_over_time(
     store.flush(heartbeat(), 1, first, 600)
     store.flush(heartbeat(), 2, batch(requests=5), 1800)
     store.flush(heartbeat(), 3, batch(requests=7), 7200)
-    found = look("/ledger", endpoint=ENDPOINT, resolution=600).json
+    found = look("/ledger", endpoint=ENDPOINT, resolution=600).get_json()
     assert (found["resolution"], len(found["series"])) == (600, 2)
     domain, legacy = found["series"]
     assert (domain["endpoint"], domain["arm"], legacy["arm"]) == (ENDPOINT, "domain", "legacy")
@@ -636,10 +636,12 @@ def test_the_ledger_is_told_by_endpoint_and_arm_over_time(
     begins = [datetime.fromisoformat(point["begins"]) for point in domain["points"]]
     assert all(moment.timestamp() % 600 == 0 for moment in begins)
     assert datetime.fromisoformat(found["start_time"]).timestamp() % 600 == 0
-    everything = look("/ledger", resolution=3600, start_time=ago(hours=3), end_time=ago()).json
+    everything = look(
+        "/ledger", resolution=3600, start_time=ago(hours=3), end_time=ago()
+    ).get_json()
     total = sum(p["requests"] for s in everything["series"] for p in s["points"])
     assert total == 15
-    assert look("/ledger", endpoint="cameras.cameras").json["series"] == []
+    assert look("/ledger", endpoint="cameras.cameras").get_json()["series"] == []
 
 
 def ago(**span: float) -> str:
@@ -672,7 +674,7 @@ def test_a_week_of_one_endpoint_may_be_read(look: Callable[..., TestResponse]) -
 
 
 def test_a_window_at_the_beginning_of_time_is_empty(look: Callable[..., TestResponse]) -> None:
-    assert look("/ledger", end_time="0001-01-01T00:00:00Z").json["series"] == []
+    assert look("/ledger", end_time="0001-01-01T00:00:00Z").get_json()["series"] == []
 
 
 def test_mismatches_are_told_the_most_frequent_first(
@@ -681,19 +683,19 @@ def test_mismatches_are_told_the_most_frequent_first(
     sample = {"request_id": "r1", "domain": "int", "legacy": "float"}
     store.flush(heartbeat(), 1, mismatches(2, sample), 0)
     store.flush(heartbeat(), 2, mismatches(5, path="$.id"), 0)
-    found = look("/mismatches").json["mismatches"]
+    found = look("/mismatches").get_json()["mismatches"]
     assert [(m["path"], m["count"]) for m in found] == [("$.id", 5), ("$.fps", 2)]
     assert found[1]["samples"] == [sample]
     assert found[1]["kind"] == "type"
-    assert len(look("/mismatches", limit=1).json["mismatches"]) == 1
-    assert look("/mismatches", endpoint="statistics.daily").json["mismatches"] == []
+    assert len(look("/mismatches", limit=1).get_json()["mismatches"]) == 1
+    assert look("/mismatches", endpoint="statistics.daily").get_json()["mismatches"] == []
 
 
 # The description
 
 
 def test_every_route_documents_its_token_and_its_refusals(client: FlaskClient) -> None:
-    document = client.get("/openapi.json").json
+    document = client.get("/openapi.json").get_json()
     scheme = document["components"]["securitySchemes"]["operatorToken"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     found = {path: item for path, item in document["paths"].items() if path.startswith(BASE)}
