@@ -1,4 +1,4 @@
-"""How gunicorn serves the application; docs/configuration.md lists the variables it reads.
+"""How gunicorn serves the application; the README's table has the variables it reads.
 
 They are the environment's alone: the env file is for the application, which reads it anew after
 a HUP. Nothing of the application is loaded here, so that a HUP, after which all workers are new,

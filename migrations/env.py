@@ -1,6 +1,7 @@
-"""Alembic's environment, for `detection-api db ...`: migrates the application's database."""
+"""Run migrations for `detection-api db ...`, on the application's database.
 
-from collections.abc import MutableMapping
+The models are imported for autogeneration and `db check` only; no revision may import them.
+"""
 
 import sqlalchemy as sa
 from alembic import context
@@ -11,11 +12,11 @@ from detection_api.canary.state.postgres import tables
 from detection_api.db import is_partition
 from detection_api.models.base import Base
 
-assert models, "registers the tables that autogeneration compares with the database"
+assert models, "importing it registers the tables that autogeneration compares"
 
 
-def include_name(name: str | None, kind: str, _parents: MutableMapping[str, str | None]) -> bool:
-    """Whether autogeneration looks at `name`: partitions belong to ingestion, not to a revision."""
+def include_name(name: str | None, kind: str, _parents: object) -> bool:
+    """Return False for a partition: ingestion makes partitions, revisions do not."""
     return not (kind == "table" and name is not None and is_partition(name))
 
 
@@ -29,6 +30,6 @@ with current_app.extensions["migrate"].db.engine.connect() as connection:
         compare_server_default=True,
     )
     with context.begin_transaction():
-        # Two hosts deployed at once: the second waits, then finds nothing left to do.
+        # When two hosts migrate at once, the second waits, then has nothing left to do.
         connection.execute(LOCK)
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""The tables of detection records, violations, events, cameras and ingestion."""
+"""Create the tables of detection records, violations, events, cameras and ingestion."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,10 +1,8 @@
-"""The canary's tables, and the triggers that guard its state against changes by hand."""
+"""Create the canary's tables, and the triggers that audit changes which operators make by SQL."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
-
-from detection_api.canary.state.postgres import TRIGGERS
 
 revision = "0002"
 down_revision = "0001"
@@ -34,6 +32,51 @@ COUNTS = (
     "noise",
     "dropped",
 )
+TRIGGERS = (
+    """
+CREATE OR REPLACE FUNCTION rollout_state_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.epoch <= coalesce(OLD.epoch, 0) THEN
+        NEW.epoch := coalesce(OLD.epoch, 0) + 1;
+        NEW.at := clock_timestamp();
+        NEW.by := 'sql';
+        IF NEW.reason = OLD.reason THEN
+            NEW.reason := '';
+        END IF;
+    END IF;
+    IF OLD.status = 'rolled_back' AND NEW.status = 'active' THEN
+        NEW.resumed_at := clock_timestamp();
+    END IF;
+    RETURN NEW;
+END $$
+""",
+    """
+CREATE OR REPLACE FUNCTION rollout_state_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO rollout_event (endpoint, kind, by, reason, epoch, evidence)
+    SELECT
+        NEW.endpoint,
+        CASE
+            WHEN NEW.status = coalesce(OLD.status, 'active') THEN 'set'
+            WHEN NEW.status = 'rolled_back' THEN 'rollback'
+            ELSE 'resume'
+        END,
+        'sql:' || session_user,
+        NEW.reason,
+        NEW.epoch,
+        jsonb_build_object('percent', NEW.percent, 'percent_before', OLD.percent)
+    WHERE NOT EXISTS (
+        SELECT FROM rollout_event e
+        WHERE e.endpoint = NEW.endpoint AND e.epoch = NEW.epoch AND e.at >= NEW.at
+    );
+    RETURN NULL;
+END $$
+""",
+    "CREATE TRIGGER rollout_state_change BEFORE INSERT OR UPDATE ON rollout_state"
+    " FOR EACH ROW EXECUTE FUNCTION rollout_state_change()",
+    "CREATE TRIGGER rollout_state_audit AFTER INSERT OR UPDATE ON rollout_state"
+    " FOR EACH ROW EXECUTE FUNCTION rollout_state_audit()",
+)
 
 
 def upgrade() -> None:
@@ -41,7 +84,7 @@ def upgrade() -> None:
     _create_ledger()
     _create_comparison()
     for statement in TRIGGERS:
-        op.execute(sa.DDL(statement))
+        op.execute(statement)
 
 
 def downgrade() -> None:

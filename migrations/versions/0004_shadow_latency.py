@@ -1,4 +1,4 @@
-"""The ledger tells how long the runs took that were made to be compared."""
+"""Add the latencies of shadow comparisons to the ledger."""
 
 import sqlalchemy as sa
 from alembic import op

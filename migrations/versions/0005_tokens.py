@@ -1,4 +1,4 @@
-"""Operators' tokens, and the events that tell of them."""
+"""Create the operators' tokens, and allow the events that record them."""
 
 import sqlalchemy as sa
 from alembic import op

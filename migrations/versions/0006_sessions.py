@@ -1,4 +1,4 @@
-"""Operators who are logged in to the console."""
+"""Create the sessions of operators who are logged in to the console."""
 
 import sqlalchemy as sa
 from alembic import op

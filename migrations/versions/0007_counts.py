@@ -1,8 +1,9 @@
-"""Exact counts of detection records by camera and hour, and of events by day.
+"""Count detection records by camera and hour, and events by day.
 
-Triggers keep them, in the transaction of whoever writes: detectors insert by SQL of their own. They
-are the parents' triggers, which a statement on a partition does not fire: moving rows from one
-partition to another changes no count, nor does dropping one. Totals and days follow the hours.
+Triggers keep the counts exact in the transaction that writes, because detectors insert with SQL of
+their own. The triggers belong to the partitioned tables. A statement on a single partition does not
+fire them, so moving rows between partitions or dropping a partition changes no count. The totals
+and the daily counts follow the hourly counts.
 """
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ CAMERA = {"camera_id": "camera_id"}
 HOUR = {"hour": "date_trunc('hour', timestamp, 'UTC')"}
 DAY = {"day": "(hour AT TIME ZONE 'UTC')::date"}
 COUNTED = (
-    # what is counted, how many of it a row is, where, and the keys as expressions of a row
+    # source table, what one row adds, table of counts, and its keys as expressions of a source row
     ("detection_records", "1", "hourly_record_counts", {**CAMERA, **HOUR}),
     ("hourly_record_counts", "count", "record_totals", CAMERA),
     ("hourly_event_counts", "count", "daily_event_counts", {**DAY, **CAMERA, "type": "type"}),
@@ -28,7 +29,7 @@ TRANSITIONS = {
     "delete": ("OLD TABLE AS gone", {"gone": "-"}),
     "update": ("NEW TABLE AS come OLD TABLE AS gone", {"come": "", "gone": "-"}),
 }
-# In the order of the keys, so that two writers of the same counts cannot wait for each other.
+# Rows are written in the order of their keys, so that two writers cannot deadlock.
 ADD = """
 INSERT INTO {counts} AS counted ({names}, count)
 SELECT {names}, sum(added) FROM ({rows}) AS moved
@@ -49,7 +50,7 @@ def upgrade() -> None:
         for operation, (referencing, signs) in TRANSITIONS.items():
             _on(operation, source, counts, _add(counts, keys, weight, signs), referencing)
         _on("truncate", source, counts, EMPTY.format(counts=counts))
-        # No row is missed: having created its triggers, this transaction keeps writers waiting.
+        # No row is missed: CREATE TRIGGER has locked the source table against writers.
         op.execute(_add(counts, keys, weight, {source: ""}))
 
 
@@ -86,7 +87,7 @@ def _create_tables() -> None:
 
 
 def _add(counts: str, keys: dict[str, str], weight: str, signs: dict[str, str]) -> str:
-    """The statement that adds to `counts` the rows of each relation, with its sign."""
+    """Return the statement that adds the rows of each relation to `counts`, with its sign."""
     columns = ", ".join(f"{expression} AS {name}" for name, expression in keys.items())
     rows = " UNION ALL ".join(
         MOVED.format(columns=columns, sign=sign, weight=weight, relation=relation)
@@ -96,7 +97,7 @@ def _add(counts: str, keys: dict[str, str], weight: str, signs: dict[str, str]) 
 
 
 def _on(operation: str, source: str, counts: str, body: str, referencing: str = "") -> None:
-    """Run `body` after every statement of a kind on `source`."""
+    """Create a trigger that runs `body` after each `operation` on `source`."""
     name = f"{counts}_{operation}"
     op.execute(FUNCTION.format(name=name, body=body))
     op.execute(

@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,13 +20,11 @@ from schemathesis.core.parameters import ParameterLocation
 from werkzeug.test import TestResponse
 
 from detection_api import create_app, token_format
-from detection_api.canary.state.postgres import PostgresStore
 from detection_api.canary.state.store import Store
 from detection_api.canary.state.types import DEFAULT, EventKind, RolloutEvent, RolloutState, Status
 from detection_api.extensions import canary
 from detection_api.models.tokens import Role
 from detection_api.rollout.controller.controller import begin
-from detection_api.rollout.extension import rollout_of
 from detection_api.rollout.overview import overview
 from detection_api.rollout.run import Plan, latest
 from detection_api.services.tokens import Tokens
@@ -101,7 +99,8 @@ def store(app: Flask, url: str) -> Store:
         connection.cursor().execute(
             "TRUNCATE rollout_state, rollout_event, canary_ledger, canary_worker, canary_mismatch"
         )
-    return rollout_of(app).store
+    found: Store = app.extensions["rollout"]
+    return found
 
 
 @pytest.fixture
@@ -304,9 +303,9 @@ def test_an_order_that_postgres_does_not_take_in_time_is_a_503(
     client: FlaskClient, order: Callable[..., TestResponse], url: str, name: str, app: Flask
 ) -> None:
     """The token was recognised; then somebody locks the table for long."""
-    patient = rollout_of(app)
+    patient = app.extensions["rollout"]
     impatient = pool_of(url, deadline=0.5)
-    app.extensions["rollout"] = replace(patient, store=PostgresStore(impatient.connection))
+    app.extensions["rollout"] = type(patient)(impatient.connection)
     try:
         with closing(psycopg2.connect(url)) as holder:
             holder.cursor().execute("LOCK TABLE rollout_state")
@@ -316,7 +315,7 @@ def test_an_order_that_postgres_does_not_take_in_time_is_a_503(
         impatient.dispose()
     is_problem(response, 503)
     assert response.headers["Retry-After"] == "5"
-    assert patient.store.read().states == {}
+    assert patient.read().states == {}
 
 
 # What comes of an order

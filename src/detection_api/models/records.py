@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Identity, Index, func
+from sqlalchemy import CheckConstraint, Identity, Index, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,10 +22,10 @@ class DetectionRecord(Base):
     timestamp: Mapped[datetime] = mapped_column(primary_key=True)
     camera_id: Mapped[str] = mapped_column()
     frame_number: Mapped[int | None]
-    person_count: Mapped[int] = mapped_column(server_default="0")
-    hairnet_violations: Mapped[int] = mapped_column(server_default="0")
-    handwash_events: Mapped[int] = mapped_column(server_default="0")
-    sanitize_events: Mapped[int] = mapped_column(server_default="0")
+    person_count: Mapped[int] = mapped_column(server_default=text("0"))
+    hairnet_violations: Mapped[int] = mapped_column(server_default=text("0"))
+    handwash_events: Mapped[int] = mapped_column(server_default=text("0"))
+    sanitize_events: Mapped[int] = mapped_column(server_default=text("0"))
     fps: Mapped[float | None]
     processing_time: Mapped[float | None]
 

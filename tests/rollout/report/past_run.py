@@ -17,7 +17,7 @@ from detection_api.canary.state.types import (
     Shared,
     Worker,
 )
-from detection_api.rollout.gates import judge, verification
+from detection_api.rollout.gates import judge
 from detection_api.rollout.gates.evidence import EndpointSnapshot, Window
 from detection_api.rollout.gates.measurement import Gathered, measure
 from detection_api.rollout.run import Plan, evidence
@@ -237,10 +237,10 @@ class PastRun:
         if trouble and trouble.failures:
             guard = replace(found.guard, verdict="rollback", on=("failing",))
             found = replace(found, guard=guard)
-        judged = judge(found, self.plan)
+        judged = judge.judge(found, self.plan)
         return {
             "stage": number,
             "percent": percent,
             "evidence": evidence(found),
-            "gates": evidence((*judged, verification(self.plan, ()))),
+            "gates": evidence((*judged, judge.verification(self.plan, ()))),
         }

@@ -2,7 +2,6 @@
 
 import re
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from string import Formatter
 
@@ -15,10 +14,9 @@ from detection_api.canary.state.types import Arm, EventKind
 from detection_api.rollout import report
 from detection_api.rollout.gates.gate import GateOutcome
 from detection_api.rollout.report.document import Number, Unit
-from detection_api.rollout.report.formats.template_context import Words
+from detection_api.rollout.report.formats.template_context import LANGUAGES, Words, table
 from detection_api.rollout.report.record import EndpointOutcome
 from detection_api.rollout.run import Completion, EndCause, OnFailure
-from detection_api.web.translations import LANGUAGES, load
 
 FAMILIES: dict[str, type[Enum]] = {
     "arm.{}": Arm,
@@ -32,7 +30,6 @@ FAMILIES: dict[str, type[Enum]] = {
     "signal.{}": Signal,
     "signal.{}.fires": Signal,
 }
-table = partial(load, "detection_api.rollout.report")
 CODE = "\n".join(
     file.read_text()
     for file in Path(report.__file__).parent.rglob("*")

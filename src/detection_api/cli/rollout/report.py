@@ -10,7 +10,7 @@ from detection_api.cli.rollout.common import open_store
 from detection_api.rollout import run as runs
 from detection_api.rollout.report import Document, assemble, read
 from detection_api.rollout.report.formats import html, json_document, markdown
-from detection_api.web.translations import LANGUAGES
+from detection_api.rollout.report.formats.template_context import LANGUAGES
 
 RENDERERS: Mapping[str, Callable[[Document, str], str]] = {
     "md": markdown.render,

@@ -16,7 +16,6 @@ from detection_api.canary.comparison import (
     compare_outcomes,
     find_excuse,
 )
-from detection_api.canary.guard import LATE_RATIO
 from detection_api.canary.shadow import lasting
 from detection_api.canary.state import AcceptedDifference, Arm
 from detection_api.rollout.gates import excuse_of_latency
@@ -24,6 +23,7 @@ from detection_api.rollout.verification.cases import Case, plan
 from detection_api.rollout.verification.discovery import learn
 from detection_api.rollout.verification.http_answers import HttpAnswer, Subject, ask
 from detection_api.rollout.verification.results import (
+    MAX_RATIO,
     CaseResult,
     Ending,
     EndpointResult,
@@ -107,7 +107,7 @@ class _Examination:
         self._subject = subject
         self._terms = terms
         is_excused = excuse_of_latency(terms.accepted, subject.endpoint)
-        self._max_ratio = math.inf if is_excused else LATE_RATIO
+        self._max_ratio = math.inf if is_excused else MAX_RATIO
 
     def run(self, cases: Sequence[Case]) -> EndpointResult:
         """Go through all cases; where the domain takes too long, once more for the times alone."""

@@ -4,12 +4,11 @@
 """
 
 from detection_api.canary.state.postgres.store import SESSION_SETTINGS, Connection, PostgresStore
-from detection_api.canary.state.postgres.tables import TRIGGERS, metadata
+from detection_api.canary.state.postgres.tables import TRIGGERS
 
 __all__ = [
     "SESSION_SETTINGS",
     "TRIGGERS",
     "Connection",
     "PostgresStore",
-    "metadata",
 ]

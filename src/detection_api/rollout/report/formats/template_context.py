@@ -1,19 +1,30 @@
 """The report's words in each language, and its values as people read them."""
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
 from itertools import pairwise
 
 from detection_api.rollout.report.document import Cell, Number, Sentences, Text, Unit, Value
 from detection_api.rollout.text import measured
-from detection_api.web.translations import HTML_LANGUAGES, load
 
+LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh-CN"}
+"""By code, each as HTML calls it."""
 NOTHING = "–"
 _MIB = 1 << 20
 _LENGTHS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 """Units of time, in seconds."""
 _CODE = re.compile("`([^`]+)`")
+
+
+@cache
+def table(language: str) -> Mapping[str, str]:
+    """All words of a language by key."""
+    file = resources.files("detection_api.rollout.report") / "languages" / f"{language}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 def unchanged(text: str) -> str:
@@ -35,8 +46,8 @@ class Words:
         escape: Callable[[str], str] = unchanged,
         code: Callable[[str], str] = "`{}`".format,
     ) -> None:
-        self.language = HTML_LANGUAGES[language]
-        self._table = load("detection_api.rollout.report", language)
+        self.language = LANGUAGES[language]
+        self._table = table(language)
         self._escape = escape
         self._code = code
 
