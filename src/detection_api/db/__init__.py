@@ -5,7 +5,7 @@ Nothing here knows what the tables are about, or HTTP.
 
 from detection_api.db.cache import Cache
 from detection_api.db.cursor import PATTERN, PagePosition
-from detection_api.db.migrating import upgrade
+from detection_api.db.migrating import MIGRATIONS, upgrade
 from detection_api.db.partitions import (
     TABLES,
     Partition,
@@ -23,6 +23,7 @@ from detection_api.db.replica import LOOK_DEADLINE, LOOK_HOLDS, Replicated, Watc
 __all__ = [
     "LOOK_DEADLINE",
     "LOOK_HOLDS",
+    "MIGRATIONS",
     "PATTERN",
     "READ_ONLY",
     "TABLES",

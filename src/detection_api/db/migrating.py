@@ -1,10 +1,15 @@
-"""The database's schema: the one place that brings it up to date."""
+"""Bring the database's schema up to date; nothing else does."""
+
+from pathlib import Path
 
 import flask_migrate
 from flask import Flask
 
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+"""The revisions: in a checkout a link to the folder `migrations`, in a wheel a copy of it."""
+
 
 def upgrade(app: Flask) -> None:
-    """Migrate `app`'s database to the newest revision; nothing happens where it already is."""
+    """Migrate the database of `app` to the newest revision; do nothing if it is there already."""
     with app.app_context():
         flask_migrate.upgrade()
