@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 
-.PHONY: help run rollout test fleet check bench clean
+.PHONY: help run rollout test fleet check bench guard clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ check: $(READY) ## lint, format, strict types, import contracts
 
 bench: $(READY) ## measure speed, as ratios in one run: three quarters of an hour; ROWS=10M adds the largest world
 	$(BIN)/python -m benchmarks $(if $(ROWS),--rows $(ROWS))
+
+guard: $(READY) ## compute how many requests pass until the guard fires, by failure rate
+	$(BIN)/python -m benchmarks.run_lengths
 
 clean: ## remove the environment and caches; the data in instance/ stays
 	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
