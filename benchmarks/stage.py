@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import redis
 
@@ -57,7 +58,7 @@ class Server:
         paths = [path for every in self.paths.values() for path in (list(every) * PATHS)[:PATHS]]
         return replace(self, paths={EVERYTHING: paths})
 
-    def bodies(self, endpoint: str) -> list[object]:
+    def bodies(self, endpoint: str) -> list[Any]:
         """What it answers to the first and the last of the endpoint's paths."""
         asked = self.subject.paths(self.paths[endpoint])
         return [json.loads(servers.get(self.port, path)) for path in (asked[0], asked[-1])]

@@ -58,14 +58,13 @@ class Replica:
     def _run(self, program: str, *arguments: str) -> None:
         """Run a program of PostgreSQL's as its owner, who is not root."""
         environ = {**os.environ, "PGDATA": str(self._folder)}
-        command = [self._bin / program, *arguments]
         subprocess.run(
-            command,
+            [self._bin / program, *arguments],
             env=environ,
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            **({"user": self._owner.st_uid} if os.getuid() == 0 else {}),
+            user=self._owner.st_uid if os.getuid() == 0 else None,
         )
 
 

@@ -96,7 +96,7 @@ class World:
             }
         )
         legacy.configure(settings)
-        reader.pool = Pool(
+        self.pool = reader.pool = Pool(
             settings.database_url,
             size=settings.domain_pool_size,
             deadline=settings.domain_deadline_ms / 1000,
@@ -107,7 +107,7 @@ class World:
     def close(self) -> None:
         """Disconnect both arms, and let psycopg2 wait as it does by itself."""
         extensions.set_wait_callback(None)
-        reader.pool.dispose()
+        self.pool.dispose()
         sources.pool.dispose()
         sources.live.stop()
 

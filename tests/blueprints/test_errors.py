@@ -1,6 +1,7 @@
 """Whatever goes wrong is a problem that names what is at fault and leaks nothing."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 from flask import Flask
@@ -8,6 +9,7 @@ from flask.testing import FlaskClient
 
 from detection_api.errors import DetectionError
 from detection_api.web import problems
+from tests.log_lines import logged
 
 RECORDS = "/api/v1/records/detection-records/cam0"
 VIOLATION = "/api/v1/records/violations/1"
@@ -40,7 +42,7 @@ CURSORS = (
     "页" * 23,
 )
 LIMITS = (*NUMBERS, "0", "1001")
-BAD = {
+BAD: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     RECORDS: {
         "limit": LIMITS,
         "offset": (*NUMBERS, str(2**63)),
@@ -170,11 +172,7 @@ def test_every_request_has_one_line_in_the_log(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.get(CAMERAS, headers={"X-Request-ID": "r-77"}, query_string={"force_domain": "true"})
-    lines = [
-        record.msg
-        for record in caplog.records
-        if isinstance(record.msg, dict) and record.msg.get("request_id") == "r-77"
-    ]
+    lines = [line for line in logged(caplog) if line.get("request_id") == "r-77"]
     assert len(lines) == 1
     line = lines[0]
     assert (line["endpoint"], line["arm"], line["reason"]) == (

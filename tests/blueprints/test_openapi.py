@@ -37,7 +37,7 @@ def test_no_request_gets_what_the_description_does_not_allow(
 
     @settings(max_examples=EXAMPLES, derandomize=True, suppress_health_check=ALL)
     @given(schema[path]["GET"].as_strategy(generation_mode=mode))
-    def check(case: schemathesis.Case) -> None:
+    def check(case: schemathesis.Case[Any]) -> None:
         case.query.setdefault("force_domain", word)
         if mode is GenerationMode.POSITIVE:
             # No description can express that a window must not be inverted, nor that a cursor

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +34,7 @@ from tests.blueprints.test_openapi import ALL
 from tests.canary.stores import batch, heartbeat, latencies, mismatches, pool_of
 from tests.conftest import upgrade
 from tests.ingest.support import query
+from tests.log_lines import logged
 from tests.rollout.controllers import another_controller
 
 BASE = "/api/v1/rollout"
@@ -152,7 +153,7 @@ def audit(url: str) -> list[tuple[Any, ...]]:
 # Who may do what
 
 
-REFUSED = {
+REFUSED: Mapping[str, tuple[int, Callable[[Bearers], dict[str, str]]]] = {
     "without a token": (401, lambda bearers: {}),
     "with a wrong token": (401, lambda bearers: bearing(token_format.new_token())),
     "with a token's digest": (401, lambda b: bearing(token_format.digest(b.operator).hex())),
@@ -532,7 +533,7 @@ def test_a_request_that_an_operator_made_is_in_the_log_with_the_tokens_name(
     order: Callable[..., TestResponse], caplog: pytest.LogCaptureFixture, bearers: Bearers
 ) -> None:
     order("rollback")
-    (line,) = (r.msg for r in caplog.records if r.msg["event"] == "request")
+    (line,) = (line for line in logged(caplog) if line["event"] == "request")
     assert line["operator"] == "alice"
     assert bearers.operator not in caplog.text
 
@@ -581,7 +582,8 @@ def test_events_are_read_page_by_page_though_new_ones_come_meanwhile(
         )
         for n in range(25)
     ]
-    pages, before = [], {}
+    pages: list[list[str]] = []
+    before: dict[str, int] = {}
     while True:
         page = look("/events", limit=10, **before).get_json()
         pages.append([event["reason"] for event in page["events"]])
@@ -736,9 +738,10 @@ def test_no_request_gets_what_the_description_does_not_allow(
 
     @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=ALL)
     @given(schema[path][method].as_strategy(generation_mode=mode))
-    def check(case: schemathesis.Case) -> None:
+    def check(case: schemathesis.Case[Any]) -> None:
         if mode is GenerationMode.POSITIVE:
             _mend(case)
+        assert case.meta is not None
         headers = case.meta.components.get(ParameterLocation.HEADER)
         has_none = headers is not None and headers.mode is GenerationMode.NEGATIVE
         case.call_and_validate(headers={} if has_none else bearing(bearers.operator))
@@ -746,7 +749,7 @@ def test_no_request_gets_what_the_description_does_not_allow(
     check()
 
 
-def _mend(case: schemathesis.Case) -> None:
+def _mend(case: schemathesis.Case[Any]) -> None:
     """What no description can express: which endpoints there are, and which windows."""
     for given_ in (case.query, case.body):
         if isinstance(given_, dict) and "endpoint" in given_:

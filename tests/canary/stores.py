@@ -78,7 +78,7 @@ def heartbeat(worker: str = "w1", **fields: Any) -> Heartbeat:
     return Heartbeat(worker=worker, **given)
 
 
-def batch(**counts: int) -> LedgerBatch:
+def batch(**counts: Any) -> LedgerBatch:
     """A batch of these counts, of ENDPOINT's domain."""
     return LedgerBatch(0, tallies={(ENDPOINT, "domain"): Tally(**counts)})
 

@@ -155,7 +155,12 @@ def test_wishes_that_contradict_each_other_are_422(query: str) -> None:
 def test_the_wish_is_never_passed_to_an_implementation() -> None:
     shop = Shop({})
     seen: list[dict[str, Any]] = []
-    shop.domain = lambda **arguments: seen.append(arguments) or {"name": "new"}
+
+    def domain(**arguments: Any) -> dict[str, str]:
+        seen.append(arguments)
+        return {"name": "new"}
+
+    shop.domain = domain
     shop.get("?force_domain=true")
     assert seen == [{"name": "a"}]
 

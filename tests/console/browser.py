@@ -46,7 +46,12 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click as soon as it is there: a live page may just be replacing it."""
-        self.until(lambda: self.find(selector).click() or True, f"{selector} can be clicked")
+
+        def is_clicked() -> bool:
+            self.find(selector).click()
+            return True
+
+        self.until(is_clicked, f"{selector} can be clicked")
 
     def type(self, selector: str, text: str) -> None:
         element = self.find(selector)

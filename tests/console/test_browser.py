@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -177,6 +178,11 @@ def test_everything_works_from_the_keyboard_and_a_live_page_keeps_the_focus(
     assert console.complaints() == []
 
 
+def says_offline(console: Browser, offline: bool) -> bool:
+    """Return if the page says `offline` of the browser."""
+    return bool(console.find("#offline").is_displayed()) is offline
+
+
 def test_a_page_that_gets_no_answer_says_so_and_keeps_what_it_had(console: Browser) -> None:
     conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     console.driver.execute_cdp_cmd("Network.enable", {})
@@ -185,7 +191,7 @@ def test_a_page_that_gets_no_answer_says_so_and_keeps_what_it_had(console: Brows
             "Network.emulateNetworkConditions", {"offline": offline, **conditions}
         )
         console.until(
-            lambda offline=offline: console.find("#offline").is_displayed() is offline,
+            partial(says_offline, console, offline),
             f"the page says whether it is offline: {offline}",
         )
         assert NAME in console.text("#endpoints")

@@ -12,9 +12,12 @@ import pytest
 import redis
 from flask import Flask
 from prometheus_client import REGISTRY
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from detection_api.db.cache import REST, TIMEOUT, Cache
 from detection_api.dev.embedded import EmbeddedValkey
+from tests.log_lines import logged
 
 
 class Day(TypedDict):
@@ -146,7 +149,10 @@ def test_a_valkey_that_is_away_is_done_without_for_a_while(
 ) -> None:
     source = Source(valkey_url)
     backend = source.cache._backend
-    client, backend._read_client = backend._read_client, redis.Redis(port=1, retry=None)
+    client, backend._read_client = (
+        backend._read_client,
+        redis.Redis(port=1, retry=Retry(NoBackoff(), 0)),
+    )
     away = looked_up("away")
     assert [source.ask() for _ in range(3)] == [1, 2, 3]
     assert looked_up("away") == away + 3
@@ -154,7 +160,7 @@ def test_a_valkey_that_is_away_is_done_without_for_a_while(
     assert source.ask() == 4
     source.now += REST
     assert [source.ask() for _ in range(2)] == [5, 5]
-    events = [record.msg["event"] for record in caplog.records if "cache" in record.msg["event"]]
+    events = [line["event"] for line in logged(caplog) if "cache" in line["event"]]
     assert events == ["cache_away", "cache_back"]
 
 

@@ -17,6 +17,7 @@ from detection_api.db.replica import DISTRUSTED_FOR, LOOK_HOLDS, Replicated, Wat
 from detection_api.db.replication import Unfit
 from detection_api.dev.embedded import EmbeddedPostgres
 from tests.e2e.instance import wait_for
+from tests.log_lines import logged
 from tests.replicas import Replica, run
 
 LIMIT = 2.0
@@ -137,7 +138,7 @@ def test_a_replica_that_is_too_far_behind_is_left_alone_until_it_has_caught_up(
         assert reads.look(after=LIMIT + 0.1) is Unfit.LAGGING
         assert reads.who() == "primary"
         assert bypassed(Unfit.LAGGING) == before + 1
-        assert REGISTRY.get_sample_value("detection_api_replica_lag_seconds") >= LIMIT
+        assert (REGISTRY.get_sample_value("detection_api_replica_lag_seconds") or 0) >= LIMIT
         assert REGISTRY.get_sample_value("detection_api_replica_fit") == 0
     finally:
         run(replica.url, "SELECT pg_wal_replay_resume()")
@@ -169,8 +170,8 @@ def test_a_replica_that_goes_away_fails_no_read_and_is_used_again_when_it_is_bac
         replica.start()
     reads.settle()
     assert reads.who() == "replica"
-    said = [record.msg["event"] for record in caplog.records if "replica" in record.msg["event"]]
-    assert said == ["replica_read", "replica_bypassed", "replica_bypassed", "replica_read"]
+    events = [line["event"] for line in logged(caplog) if "replica" in line["event"]]
+    assert events == ["replica_read", "replica_bypassed", "replica_bypassed", "replica_read"]
 
 
 def test_a_frozen_replica_costs_a_read_no_more_than_its_share_of_the_deadline(

@@ -110,7 +110,7 @@ def test_a_program_that_was_killed_takes_its_own_children_along(supervised: Supe
     """Gunicorn's workers would go on to hold its port."""
     child = supervised.start(python("parent", PARENT))
     parent = psutil.Process(child.process.pid)
-    wait_until(parent.children)
+    wait_until(lambda: len(parent.children()) == 1)
     (orphan,) = parent.children()
     parent.kill()
     child.process.wait()

@@ -104,7 +104,7 @@ def test_seven_subtly_wrong_domains_are_named_and_none_passes(
 
 
 def test_what_is_accepted_is_respected(world: World, instance: Instance) -> None:
-    accept = [COMMAND, "accepted", "add", "cameras.cameras", "$.cameras", "order"]
+    accept = [str(COMMAND), "accepted", "add", "cameras.cameras", "$.cameras", "order"]
     environ = {"DATABASE_URL": world.database_url, "ENV_FILE": "none"}
     options = ["--reason", "alphabetical from now on", "--expires", "1d"]
     subprocess.run([*accept, *options], env=environ, check=True, capture_output=True)

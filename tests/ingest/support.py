@@ -17,6 +17,7 @@ import pytest
 from detection_api.clock import utc_now
 from detection_api.ingest import events
 from detection_api.ingest.events import Ingestion, Totals
+from tests.log_lines import logged
 
 NOVEMBER_23 = 1_795_392_000.0
 """2026-11-23T00:00:00Z."""
@@ -68,11 +69,6 @@ def hourly_of_events(url: str) -> dict[tuple[Any, ...], int]:
         " FROM events GROUP BY 1, 2, 3",
     )
     return {tuple(key): count for *key, count in rows}
-
-
-def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    """The structured log lines of the test so far."""
-    return [record.msg for record in caplog.records if isinstance(record.msg, dict)]
 
 
 def has_logged(caplog: pytest.LogCaptureFixture, event: str, text: str = "") -> bool:

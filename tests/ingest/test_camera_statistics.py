@@ -21,7 +21,8 @@ from detection_api.ingest.camera_statistics import (
     ParsedStatistics,
     parse,
 )
-from tests.ingest.support import has_logged, logged, query, running, wait_until
+from tests.ingest.support import has_logged, query, running, wait_until
+from tests.log_lines import logged
 
 DATA = {
     "persons": 2,

@@ -10,7 +10,8 @@ import yaml
 
 from detection_api.ingest import cameras
 from detection_api.ingest.cameras import CameraFileError, ParsedCamera, parse, sync
-from tests.ingest.support import has_logged, logged, query, running, wait_until
+from tests.ingest.support import has_logged, query, running, wait_until
+from tests.log_lines import logged
 
 PLAIN = ParsedCamera(
     id="cam0",

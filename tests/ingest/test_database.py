@@ -6,7 +6,8 @@ import psycopg2
 import pytest
 
 from detection_api.ingest.database import Outage, connect
-from tests.ingest.support import logged, query
+from tests.ingest.support import query
+from tests.log_lines import logged
 
 
 def test_a_connection_says_who_it_is_and_keeps_time_in_utc(database: str) -> None:

@@ -19,12 +19,12 @@ from tests.ingest.support import (
     hourly_of_events,
     line,
     lines,
-    logged,
     query,
     read_to_end,
     stored,
     wait_until,
 )
+from tests.log_lines import logged
 
 TERMINATE = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

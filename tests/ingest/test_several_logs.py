@@ -24,6 +24,7 @@ from tests.ingest.support import (
     stored,
     wait_until,
 )
+from tests.log_lines import logged
 
 LOGS = 4
 LINES = 5_000
@@ -99,7 +100,7 @@ def test_a_log_that_cannot_be_read_holds_up_no_other(
         broken.rmdir()
         append(broken, lines(7))
         wait_until(lambda: sorted(stored(database)) == [0, 1, 2, 7])
-    outages = [r.msg["what"] for r in caplog.records if r.msg["event"] == "outage"]
+    outages = [line["what"] for line in logged(caplog) if line["event"] == "outage"]
     assert outages == [f"ingestion of {broken}"]
 
 

@@ -49,7 +49,7 @@ def row(
 
 def healthy(requests: int = 1000) -> list[LedgerRow]:
     """A minute in which both arms answered so many requests, and a tenth was compared."""
-    counts = {"requests": requests, "good": requests, "latency": ms(requests, 5)}
+    counts: dict[str, Any] = {"requests": requests, "good": requests, "latency": ms(requests, 5)}
     return [
         row(10, **counts, compared=requests // 10),
         row(10, arm="legacy", **counts, shadow=ms(requests // 10, 5)),

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_an_instance_that_does_not_get_healthy_is_one_clear_line(
 ) -> None:
     monkeypatch.setattr(module, "LOOK_INTERVAL", 0)
     clock = iter(range(9))
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     result = run("verify", nobody, "--wait", 2)
     assert result.exit_code == 1
     assert result.stderr == (

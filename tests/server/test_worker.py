@@ -1,6 +1,7 @@
 """What a worker of granian makes of what earlier ones have left in the shared temporary folder."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def test_a_worker_starts_though_another_program_has_a_folder_of_that_name(
     for folder in (strange, ended):
         folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setenv(worker.METRICS, "")  # so that it is taken back
     monkeypatch.delenv(worker.METRICS)
     worker.join_granian()

@@ -67,7 +67,7 @@ def of_arm(period: Mapping[str, Any], endpoint: str, arm: str) -> dict[str, Any]
 
 
 def test_an_empty_ledger_has_no_rates_and_no_percentiles_rather_than_good_ones() -> None:
-    nothing = {
+    nothing: dict[str, Any] = {
         "requests": 0,
         "domain_share": None,
         "client_error_rate": None,

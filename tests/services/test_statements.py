@@ -14,7 +14,6 @@ from detection_api.db import partitions
 from detection_api.db.pool import READ_ONLY, Pool, bound_waits
 from detection_api.db.reader import Query, decode_json_exactly
 from detection_api.errors import NotFoundError
-from detection_api.extensions import reader
 from detection_api.services import records
 from detection_api.services.filtered import FilteredQuery
 from detection_api.services.statistics import DAILY, EVENTS, HISTORY
@@ -80,7 +79,7 @@ def test_an_endpoint_is_one_statement_however_often_it_is_asked(
             ARMS["domain"][endpoint](**CALLS[endpoint])
         except NotFoundError:
             continue
-    with reader.pool.connection() as connection:
+    with world.pool.connection() as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT generic_plans + custom_plans FROM pg_prepared_statements")
         assert cursor.fetchall() == [(3,)]

@@ -55,7 +55,7 @@ def _changed(name: str) -> str:
 
 def _refused(_: Exception) -> tuple[str, int]:
     with pytest.raises(SecurityError):
-        _ = request.host
+        assert request.host
     return "refused", 400
 
 

@@ -66,7 +66,7 @@ def prometheus() -> Response:
     """Counters for Prometheus, over all workers of this instance."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(registry)
     else:
         registry.register(REGISTRY)
     registry.register(_PostgresConnections())

@@ -78,7 +78,7 @@ def end_with_granian(app: Flask) -> None:
     from detection_api.extensions import canary  # noqa: PLC0415
 
     for pid in _ended(Path(os.environ[METRICS])):
-        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        multiprocess.mark_process_dead(pid)
     # Not atexit: multiprocessing, whose child this process is, does not call that.
     Finalize(None, multiprocess.mark_process_dead, args=(os.getpid(),), exitpriority=0)
     Finalize(None, canary.stop, args=(app,), exitpriority=1)

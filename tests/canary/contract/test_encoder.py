@@ -104,7 +104,8 @@ def test_free_form_json_that_is_encoded_already_is_sent_as_it_is() -> None:
 
 def test_a_free_form_object_may_be_null_where_the_schema_says_so() -> None:
     contract = Contract(Schema.from_dict({"any": fields.Dict(required=True, allow_none=True)}))
-    bodies = [contract.encode({"any": value}) for value in (None, {}, Raw(b"{}"))]
+    values: tuple[object, ...] = (None, {}, Raw(b"{}"))
+    bodies = [contract.encode({"any": value}) for value in values]
     assert bodies == [b'{"any":null}', b'{"any":{}}', b'{"any":{}}']
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -47,9 +48,11 @@ class Store(MemoryStore):
         self._answer()
         return super().read()
 
-    def write(self, state: RolloutState, kind: EventKind, evidence: Any) -> RolloutState:
+    def write(
+        self, state: RolloutState, kind: EventKind, evidence: Mapping[str, Any], run: int = 0
+    ) -> RolloutState:
         self._answer()
-        return super().write(state, kind, evidence)
+        return super().write(state, kind, evidence, run)
 
     def flush(self, heartbeat: Heartbeat, number: int, batch: LedgerBatch, age: float) -> None:
         self._answer()

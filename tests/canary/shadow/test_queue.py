@@ -266,7 +266,7 @@ def test_an_endpoint_with_few_requests_has_its_turn() -> None:
 def test_a_look_that_never_ends_is_told_of_by_drops() -> None:
     driven = settled()
 
-    def hanging(_: Job) -> None:
+    def hanging(_job: Job) -> None:
         for _ in range(MAX_WAITING + 1):
             driven.take(FORGOTTEN)
             driven.offer()
@@ -477,10 +477,21 @@ def test_at_0_percent_a_broken_domain_is_found_behind_legacy() -> None:
     assert (mismatch.path, mismatch.kind) == ("$", "status")
 
 
+def after(*actions: Callable[[], object]) -> Callable[..., dict[str, str]]:
+    """Return an implementation that answers after these actions."""
+
+    def implementation(**_: object) -> dict[str, str]:
+        for action in actions:
+            action()
+        return {"name": "a"}
+
+    return implementation
+
+
 def test_at_100_percent_legacy_is_run_behind_the_domain() -> None:
     ran = threading.Event()
     shop = Shop(ROLLOUT_PERCENT="100")
-    shop.legacy = lambda **_: ran.set() or {"name": "a"}
+    shop.legacy = after(ran.set)
     assert shop.serve() == "domain; reason=rollout"
     assert ran.wait(WITHIN)
     assert shop.await_compared(Arm.DOMAIN).mismatched == 0
@@ -506,7 +517,7 @@ def release() -> Iterator[threading.Event]:
 def test_the_other_arm_begins_when_the_client_has_its_answer() -> None:
     ran = threading.Event()
     shop = Shop()
-    shop.domain = lambda **_: ran.set() or {"name": "a"}
+    shop.domain = after(ran.set)
     response = shop.get()
     assert response.get_json() == {"name": "a"}
     assert not ran.wait(0.1)
@@ -518,7 +529,7 @@ def test_an_arm_that_hangs_holds_up_no_request(release: threading.Event) -> None
     """All are answered though nothing is ever compared; what does not fit is dropped."""
     hangs = threading.Event()
     shop = Shop()
-    shop.domain = lambda **_: hangs.set() or release.wait() or {"name": "a"}
+    shop.domain = after(hangs.set, release.wait)
     labels = {"endpoint": "item"}
     before = REGISTRY.get_sample_value("canary_shadow_drops_total", labels) or 0
     shop.serve()

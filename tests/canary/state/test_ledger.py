@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,7 +63,8 @@ class Worker:
         elif what == "latency":
             batch.tally(self.name, arm).add(Tally(latency={size: 1}))
         else:
-            batch.tally(self.name, arm).add(Tally(**{what: size}))
+            tally = batch.tally(self.name, arm)
+            setattr(tally, what, getattr(tally, what) + size)
 
     def flush(self, *, arrives: bool, answered: bool) -> None:
         self.ledger.close()
@@ -204,12 +206,16 @@ def test_a_failure_while_counting_does_not_block_the_next_request() -> None:
     assert ledger.close().branches == {("e", "b"): 1}
 
 
+def counting(count: int, **others: Any) -> Tally:
+    """Return a tally in which every plain count is `count`."""
+    counts: dict[str, Any] = dict.fromkeys(COUNTS, count)
+    return Tally(**counts, **others)
+
+
 def test_tallies_add_up_whatever_they_count() -> None:
-    tally = Tally(**dict.fromkeys(COUNTS, 1), latency={1: 1}, first_failed="r1", last_failed="r2")
-    tally.add(Tally(**dict.fromkeys(COUNTS, 2), latency={1: 1, 2: 3}, last_failed="r3"))
-    assert tally == Tally(
-        **dict.fromkeys(COUNTS, 3), latency={1: 2, 2: 3}, first_failed="r1", last_failed="r3"
-    )
+    tally = counting(1, latency={1: 1}, first_failed="r1", last_failed="r2")
+    tally.add(counting(2, latency={1: 1, 2: 3}, last_failed="r3"))
+    assert tally == counting(3, latency={1: 2, 2: 3}, first_failed="r1", last_failed="r3")
 
 
 def test_the_first_samples_of_a_mismatch_are_kept() -> None:

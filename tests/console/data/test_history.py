@@ -1,6 +1,7 @@
 """The last hour is kept by reading little at a time."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -31,10 +32,16 @@ class Asked(MemoryStore):
         self.clock = clock
         self.spans: list[timedelta] = []
 
-    def ledger(self, since: datetime | timedelta, until: datetime | None = None) -> list[LedgerRow]:
+    def ledger(
+        self,
+        since: datetime | timedelta,
+        until: datetime | None = None,
+        *arguments: Any,
+        **options: Any,
+    ) -> list[LedgerRow]:
         start = self.clock() - since if isinstance(since, timedelta) else since
         self.spans.append((until or self.clock()) - start)
-        return super().ledger(since, until)
+        return super().ledger(since, until, *arguments, **options)
 
 
 @pytest.fixture

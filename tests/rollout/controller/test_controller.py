@@ -1,6 +1,6 @@
 """What a run does with endpoints that are good, bad, idle, held or somebody else's."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
@@ -19,7 +19,7 @@ from detection_api.canary.state.types import (
     effective,
 )
 from detection_api.rollout import changes
-from detection_api.rollout.controller.controller import Controller, abandon
+from detection_api.rollout.controller.controller import Controller, Verify, abandon
 from detection_api.rollout.gates.gate import GateOutcome
 from detection_api.rollout.gates.stage_gates import Verified
 from detection_api.rollout.run import Completion, EndCause, OnFailure, Phase, Run, load
@@ -419,7 +419,7 @@ class Raced:
 
 def test_a_rollback_at_the_very_moment_of_a_raise_wins(fleet: Fleet) -> None:
     run = fleet.begin(endpoints={GOOD: 0.0})
-    fleet.store = Raced(fleet)  # type: ignore[assignment]
+    fleet.store = Raced(fleet)
     run = settled(fleet.controller(run)).run
     assert applied(fleet, GOOD)[1] is Status.ROLLED_BACK
     assert why(run, GOOD) == "rolled back: late"
@@ -429,7 +429,7 @@ def test_a_rollback_at_the_very_moment_of_a_raise_wins(fleet: Fleet) -> None:
 # Verification
 
 
-def verifying(outcome: GateOutcome) -> tuple[Callable[..., Any], list[set[str]]]:
+def verifying(outcome: GateOutcome) -> tuple[Verify, list[set[str]]]:
     asked: list[set[str]] = []
 
     def verify(endpoints: Collection[str]) -> Mapping[str, Sequence[Verified]]:

@@ -56,7 +56,7 @@ class Reported:
         assert found is not None
         return RENDERERS[form](assemble(read(store, found)), language)
 
-    def json_document(self, language: str = "en") -> dict[str, Any]:
+    def data(self, language: str = "en") -> dict[str, Any]:
         """The report as data."""
         found: dict[str, Any] = json.loads(self.show("json", language))
         return found

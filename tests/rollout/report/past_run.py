@@ -17,7 +17,7 @@ from detection_api.canary.state.types import (
     Shared,
     Worker,
 )
-from detection_api.rollout.gates import judge
+from detection_api.rollout.gates import judge, verification
 from detection_api.rollout.gates.evidence import EndpointSnapshot, Window
 from detection_api.rollout.gates.measurement import Gathered, measure
 from detection_api.rollout.run import Plan, evidence
@@ -174,7 +174,7 @@ class PastRun:
         domain.bad, domain.good = count, domain.good - count
         legacy.fallbacks = count
 
-    def _tally(self, requests: int, seconds: float, **counts: int) -> Tally:
+    def _tally(self, requests: int, seconds: float, **counts: Any) -> Tally:
         found = requests // 20
         return Tally(
             requests=requests,
@@ -193,9 +193,10 @@ class PastRun:
 
     def _decide(self, endpoint: str, number: int, event: int, since: datetime) -> None:
         trouble = self.trouble.get(endpoint)
-        is_troubled = trouble is not None and number >= trouble.stage
-        facts = self._facts(endpoint, number, event, since, trouble if is_troubled else None)
-        if not is_troubled or not (trouble.failures or trouble.mismatches or trouble.leave):
+        if trouble is not None and number < trouble.stage:
+            trouble = None
+        facts = self._facts(endpoint, number, event, since, trouble)
+        if not trouble or not (trouble.failures or trouble.mismatches or trouble.leave):
             self._event(endpoint, EventKind.PASS, facts, f"passed stage {number}")
             return
         self.open.remove(endpoint)
@@ -237,10 +238,10 @@ class PastRun:
         if trouble and trouble.failures:
             guard = replace(found.guard, verdict="rollback", on=("failing",))
             found = replace(found, guard=guard)
-        judged = judge.judge(found, self.plan)
+        judged = judge(found, self.plan)
         return {
             "stage": number,
             "percent": percent,
             "evidence": evidence(found),
-            "gates": evidence((*judged, judge.verification(self.plan, ()))),
+            "gates": evidence((*judged, verification(self.plan, ()))),
         }

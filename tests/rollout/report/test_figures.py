@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -74,17 +74,15 @@ def windows(reported: Reported) -> dict[tuple[str, float], tuple[datetime, datet
 def ledger(reported: Reported) -> list[tuple[str, str, datetime, Tally]]:
     """Every row of the ledger, as it was when it was first asked for."""
     return [
-        (
-            row["endpoint"],
-            row["arm"],
-            row["bucket"],
-            Tally(
-                **{name: count for name, count in row.items() if isinstance(count, int)},
-                latency={int(index): count for index, count in row["latency"].items()},
-            ),
-        )
+        (row["endpoint"], row["arm"], row["bucket"], tally_of(row))
         for row in rows(reported, "SELECT * FROM canary_ledger")
     ]
+
+
+def tally_of(row: Mapping[str, Any]) -> Tally:
+    """Return the counts of a row of the ledger."""
+    counts: dict[str, Any] = {name: x for name, x in row.items() if isinstance(x, int)}
+    return Tally(**counts, latency={int(index): x for index, x in row["latency"].items()})
 
 
 def counted(reported: Reported, endpoint: str, arm: str, since: datetime, until: datetime) -> Tally:

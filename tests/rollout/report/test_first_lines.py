@@ -101,8 +101,9 @@ def test_a_run_that_met_no_traffic_has_proven_nothing(make: Make) -> None:
 
 def test_an_endpoint_that_was_rolled_back_afterwards_has_not_passed(make: Make) -> None:
     run = make(endpoints=["records.violation"]).go()
-    guard = {"by": "guard", "reason": "failing"}
-    run.history.event("records.violation", EventKind.ROLLBACK, run.now, **guard)
+    run.history.event(
+        "records.violation", EventKind.ROLLBACK, run.now, by="guard", reason="failing"
+    )
     undone = Reported(run.end("incomplete", status="rolled_back", reason="failing"))
     assert lead(undone)[:2] == [
         "The endpoint has not passed every stage up to 100%.",

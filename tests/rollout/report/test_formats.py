@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -118,8 +119,8 @@ def test_json_keeps_what_clients_wrote(broken: Reported) -> None:
 
 @pytest.mark.parametrize("form", ["md", "html", "json"])
 def test_the_command_writes_to_a_file_or_to_the_terminal(
-    healthy: Reported, run: Run, form: str, tmp_path
-) -> None:  # type: ignore[no-untyped-def]
+    healthy: Reported, run: Run, form: str, tmp_path: Path
+) -> None:
     url, file = healthy.run.history.url, tmp_path / "report"
     command = ("rollout", "report", healthy.run.id, "--format", form, "--lang", "zh")
     result = run(*command, "--output", file, DATABASE_URL=url)

@@ -274,8 +274,8 @@ def test_a_domain_that_was_slow_for_a_moment_is_measured_again(verified: Verifie
 def test_times_are_judged_where_a_client_feels_them(
     legacy: float | None, domain: float, is_slow: bool
 ) -> None:
-    times = (Times(count=1, p50=p95, p95=p95) for p95 in (legacy, domain))
-    assert bool(slowness(*times)) is is_slow
+    first, second = (Times(count=1, p50=p95, p95=p95) for p95 in (legacy, domain))
+    assert bool(slowness(first, second)) is is_slow
 
 
 def test_an_arm_that_does_not_say_how_long_it_took_is_not_judged_by_it(
