@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detection_api.canary.guard import SLOW_SECONDS
 from detection_api.canary.guard.guard import (
     MAX_BATCHES,
     MAX_IDS,
     P95_START,
     PARAMETERS,
-    SLOW_SECONDS,
     Alarm,
     ArmSample,
     Cusum,
