@@ -8,20 +8,20 @@ import sys
 
 from detection_api import create_app
 from detection_api.errors import ConfigurationError
-from detection_api.server import worker
+from detection_api.server import granian, worker
 
-GUNICORN_GIVES_UP = 3
-"""The exit code of a worker that gunicorn does not start again."""
+STOP_RESTARTING = 3
+"""The exit code after which gunicorn does not start the worker again."""
 
-if worker.is_granians():
-    worker.join_granian()
+if granian.is_worker():
+    granian.join()
 
 try:
     app = create_app()
 except ConfigurationError as error:
     print(f"detection-api cannot start: {error}", file=sys.stderr)  # noqa: T201 - for an operator
-    sys.exit(GUNICORN_GIVES_UP)
+    sys.exit(STOP_RESTARTING)
 
-if worker.is_granians():
+if granian.is_worker():
     worker.begin(app)
-    worker.end_with_granian(app)
+    granian.leave_at_end(app)

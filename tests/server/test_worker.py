@@ -1,38 +1,40 @@
-"""What a worker of granian makes of what earlier ones have left in the shared temporary folder."""
+"""A worker has the rollout's state and live statistics before its first request."""
 
-import os
-import signal
-import tempfile
-from pathlib import Path
+import gc
+import sys
 
 import pytest
+from flask import Flask
 
+from detection_api.extensions import canary
+from detection_api.legacy.sources import sources
 from detection_api.server import worker
 
 
-def test_a_worker_starts_though_another_program_has_a_folder_of_that_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Live:
+    """Live statistics that note how long they were waited for."""
+
+    def __init__(self) -> None:
+        self.waited: list[float] = []
+
+    def warm_up(self, within: float) -> None:
+        self.waited.append(within)
+
+
+def test_a_worker_waits_for_state_and_statistics_and_freezes_what_it_has_loaded(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    strange = tmp_path / "detection-api-metrics-of-somebody"
-    ended = tmp_path / "detection-api-metrics-of-1-0"
-    for folder in (strange, ended):
-        folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setenv(worker.METRICS, "")  # so that it is taken back
-    monkeypatch.delenv(worker.METRICS)
-    worker.join_granian()
-    assert strange.is_dir()
-    assert not ended.exists()
-    assert Path(os.environ[worker.METRICS]).is_dir()
-
-
-def test_a_number_that_is_another_users_process_by_now_is_an_ended_workers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_pid: int, _signal: int) -> None:
-        raise PermissionError
-
-    (tmp_path / "gauge_livesum_123.db").touch()
-    monkeypatch.setattr(os, "kill", refuse)
-    assert list(worker._ended(tmp_path)) == [123]
+    app, live = Flask(__name__), Live()
+    started: list[tuple[Flask, float]] = []
+    monkeypatch.setattr(canary, "start", lambda app, within: started.append((app, within)))
+    monkeypatch.setattr(sources, "live", live, raising=False)
+    interval = sys.getswitchinterval()
+    try:
+        worker.begin(app)
+        assert started == [(app, worker.ROLLOUT_STATE_TIMEOUT)]
+        assert live.waited == [worker.LIVE_STATISTICS_TIMEOUT]
+        assert sys.getswitchinterval() == pytest.approx(worker.SWITCH_INTERVAL)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(interval)

@@ -1,1 +1,4 @@
-"""What belongs to the processes that serve: the start and end of a worker, signals."""
+"""The processes that serve: workers of gunicorn and granian, and signals.
+
+The package imports nothing by itself, because gunicorn's master imports two of its modules.
+"""

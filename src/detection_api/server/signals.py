@@ -1,4 +1,4 @@
-"""How long-running commands are asked to end."""
+"""Clean ends of long-running commands after a signal."""
 
 import signal
 import threading
@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, `kill`, and a terminal that was closed."""
+"""Ctrl-C, `kill`, and a closed terminal."""
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; a second signal ends the process at once.
+    """Yield an event that SIGTERM and SIGINT set; a second signal ends the process at once.
 
-    SIGHUP keeps ending it at once: what it was doing is as safe as from a `kill -9`.
+    SIGHUP ends the process at once. Users of this function lose nothing by that, or by `kill -9`.
     """
     stop = threading.Event()
 
@@ -32,10 +32,10 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
 
 def interrupt_on_signals() -> None:
-    """Have the first of STOP_SIGNALS raise KeyboardInterrupt, and the others ignored from then on.
+    """Make the first of STOP_SIGNALS raise KeyboardInterrupt, and ignore all later ones.
 
-    For a command that has things to stop, which takes seconds at the most and is not to be cut
-    short. A SIGHUP that is ignored already stays so, for `nohup`.
+    For a command whose cleaning up takes seconds and must not be cut short. An ignored SIGHUP stays
+    ignored, for `nohup`.
     """
     for number in STOP_SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
