@@ -48,7 +48,7 @@ _HEADERS = {
         "schema": {"type": "string"},
     },
     "X-Request-ID": {
-        "description": "The client's id for this request, or a new one; in every log line about it.",
+        "description": "The client's id for this request, or a new one; every log line has it.",
         "schema": {"type": "string"},
     },
 }
@@ -67,9 +67,14 @@ class Documentation(BasePlugin):
     def response_helper(self, response: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Document the body of every reusable response as a problem: all of them are errors."""
         bodies = response.get("content", {}).values()
-        return {"content": {problems.MEDIA_TYPE: body for body in bodies}}
+        return {"content": dict.fromkeys([problems.MEDIA_TYPE], *bodies)} if bodies else {}
 
-    def operation_helper(self, *_: Any, operations: dict[str, Any] | None, **__: Any) -> None:
+    def operation_helper(
+        self,
+        path: str | None = None,  # noqa: ARG002 - apispec passes it by its name
+        operations: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
         """Replace the marks of each operation by its documentation."""
         for operation in (operations or {}).values():
             if operation.pop(CANARIED, False):
