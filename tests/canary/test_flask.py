@@ -2,18 +2,19 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, jsonify
 from flask.testing import FlaskClient
 from marshmallow import Schema, fields
 from prometheus_client import REGISTRY
 
-from detection_api.canary.flask import Canary
+from detection_api.canary.flask import Canary, InvalidAnswerError
 from detection_api.canary.responses import RETRY_AFTER
 from detection_api.canary.serving import cohort
 from detection_api.canary.serving.settings import CanarySettings
@@ -319,3 +320,72 @@ def test_a_fault_in_finding_the_operator_makes_the_client_nobody() -> None:
 
     shop = Shop({"FORCE_DOMAIN": "token"}, identify=broken)
     assert shop.who("?force_domain=true") == "legacy; reason=holdout"
+
+
+def responding(name: str, status: int = 200) -> Callable[..., Any]:
+    def implementation(**_: Any) -> Any:
+        return jsonify(name=name), status, {"X-Shelf": "4"}
+
+    return implementation
+
+
+@pytest.mark.parametrize("mode", ["testing", "debug"])
+@pytest.mark.parametrize("arm", ["domain", "legacy"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda: jsonify(name="a"), id="jsonify"),
+        pytest.param(lambda: Response('{"name":"a"}'), id="response"),
+        pytest.param(lambda: ({"name": "a"}, 200), id="status"),
+        pytest.param(lambda: ({"name": "a"}, {"X-Shelf": "4"}), id="headers"),
+    ],
+)
+def test_a_returned_response_raises_an_error_that_says_what_to_change(
+    mode: str, arm: str, answer: Callable[[], Any]
+) -> None:
+    shop = Shop({"ROLLOUT_PERCENT": "100" if arm == "domain" else "0"})
+    setattr(shop.app, mode, True)
+    setattr(shop, arm, lambda **_: answer())
+    message = f"{arm} of endpoint item: Return plain data, not a response .*schema Item"
+    with pytest.raises(InvalidAnswerError, match=message):
+        shop.get()
+
+
+def test_a_response_that_legacy_returns_reaches_the_client_and_is_counted_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop({})
+    shop.legacy = responding("old", 201)
+    labels = {"endpoint": "item", "arm": "legacy", "cause": "contract"}
+    before = shop.counter("canary_failures_total", **labels)
+    response = shop.get()
+    assert (response.status_code, response.get_json()) == (201, {"name": "old"})
+    assert response.headers["X-Shelf"] == "4"
+    assert response.headers["X-Canary"] == "legacy; reason=holdout"
+    assert shop.counter("canary_failures_total", **labels) == before + 1
+    assert "Return plain data, not a response" in caplog.text
+    assert "item" in caplog.text
+
+
+def test_a_response_that_the_domain_returns_is_a_failure_and_legacy_answers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop({"ROLLOUT_PERCENT": "100"})
+    shop.domain = responding("new")
+    response = shop.get()
+    assert response.get_json() == {"name": "old"}
+    assert response.headers["X-Canary"] == "legacy; reason=fallback; cause=contract"
+    assert "Return plain data, not a response" in caplog.text
+
+
+def test_nothing_is_compared_with_a_response_that_legacy_returns() -> None:
+    shop = Shop({"SHADOW_PERCENT": "100"})
+    shop.legacy = responding("old")
+    labels = {"endpoint": "item", "outcome": "failed"}
+    before = counter("canary_comparisons_total", **labels)
+    shop.get().close()
+    shadow = shop.app.extensions["canary"].runtime.shadow
+    deadline = time.monotonic() + 30
+    while counter("canary_comparisons_total", **labels) == before:
+        assert time.monotonic() < deadline
+        shadow.work()

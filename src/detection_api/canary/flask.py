@@ -12,8 +12,9 @@ from marshmallow import Schema
 from werkzeug.exceptions import UnprocessableEntity
 
 from detection_api.canary import metrics
-from detection_api.canary.contract import Contract, rules_of
+from detection_api.canary.contract import ResponseReturnedError
 from detection_api.canary.fleet import Runtime
+from detection_api.canary.registration import canaried_endpoints, route_of
 from detection_api.canary.responses import Responder, labels
 from detection_api.canary.serving import (
     CanaryRequest,
@@ -36,15 +37,17 @@ FORCE_WORDS: Mapping[str, Arm] = {
     "false": Arm.LEGACY,
     "0": Arm.LEGACY,
 }
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 View = Callable[..., Any]
 Identify = Callable[[Request], str | None]
 """The name of the operator whose token a request shows, or None."""
 
 
-class ConflictingMethodsError(Exception):
-    """A canaried route takes a method that may write, and does not say that it writes."""
+class InvalidAnswerError(TypeError):
+    """An implementation returned a response where the canary needs plain data.
+
+    Raised only if the application is in debug or testing mode; in production it is logged.
+    """
 
 
 class CanariedView(Protocol):
@@ -79,7 +82,7 @@ class Canary:
         operator whose token a request shows, `request_id` the request; `vitals` is what each
         worker reports of itself. Raises ConflictingMethodsError.
         """
-        canaried = _canaried(app)
+        canaried = canaried_endpoints(app)
         app.extensions["canary"] = _Extension(
             Runtime(
                 overrides.checked(canaried),
@@ -140,12 +143,10 @@ class Canary:
         only where that raised RolledBackError. `headers`, called with the value of an answer in
         the request's context, tells what else goes out with it.
         """
-        contract = Contract(schema)
-        route = Route(
+        route = route_of(
             domain=domain,
             legacy=legacy,
-            contract=contract,
-            rule=rules_of(contract.schema),
+            schema=schema,
             deadline=deadline,
             writes=writes,
             headers=headers,
@@ -192,10 +193,13 @@ class _Extension:
             for observation in served.observations:
                 if observation.failure:
                     _log_failure(endpoint, observation)
+                    _raise_in_tests(endpoint, observation)
             self.runtime.account(endpoint, ask, served, response.status_code)
             if self.runtime.is_compared(endpoint, ask, route, served):
                 compare = partial(self.runtime.compare, endpoint, ask, route, served, arguments)
                 response.call_on_close(compare)
+        except InvalidAnswerError:
+            raise
         except Exception:  # noqa: BLE001 - its own fault must not become the client's
             metrics.fault("account", endpoint=endpoint)
         return response
@@ -228,20 +232,6 @@ class _Extension:
         return FORCE_WORDS[word] if granted else None
 
 
-def _canaried(app: Flask) -> set[str]:
-    """The endpoints of `app` that the canary serves.
-
-    Raises ConflictingMethodsError for one that takes a method which may write, without saying
-    that it writes: it would be run twice.
-    """
-    canaried = {name for name, view in app.view_functions.items() if hasattr(view, "canary")}
-    for rule in app.url_map.iter_rules():
-        route = getattr(app.view_functions[rule.endpoint], "canary", None)
-        if route is not None and not route.writes and set(rule.methods or ()) - SAFE_METHODS:
-            raise ConflictingMethodsError(f"{rule.endpoint} takes {rule.methods}: writes=True?")
-    return canaried
-
-
 def _unreadable(parameter: str, message: str) -> UnprocessableEntity:
     """A 422 that carries its messages as webargs does, so that one handler serves both."""
     error = UnprocessableEntity(f"{parameter}: {message}")
@@ -260,3 +250,15 @@ def _log_failure(endpoint: str, observation: Observation) -> None:
         log.error("reference_breaks_contract", **facts, violation=answer.violation.messages)
     else:
         log.error("arm_failed", **facts, cause=observation.cause, exc_info=observation.error)
+
+
+def _raise_in_tests(endpoint: str, observation: Observation) -> None:
+    """Raise InvalidAnswerError for a returned response, in debug and testing mode only."""
+    if not (current_app.debug or current_app.testing):
+        return
+    answer = observation.answer
+    violation = observation.error if answer is None else answer.violation
+    if isinstance(violation, ResponseReturnedError):
+        raise InvalidAnswerError(
+            f"{observation.arm} of endpoint {endpoint}: {violation.messages[0]}"
+        ) from violation

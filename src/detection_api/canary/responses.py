@@ -13,7 +13,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wsgi import ClosingIterator
 
 from detection_api.canary import metrics
-from detection_api.canary.contract import Answer
+from detection_api.canary.contract import Answer, ResponseReturnedError
 from detection_api.canary.serving import (
     NOBODY,
     FailureCause,
@@ -56,11 +56,16 @@ class Responder:
             response = self._stale(route, served) or _failed(served)
             response.headers.extend(said)
             return response
+        violation = answer.violation
+        if violation is not None and isinstance(violation, ResponseReturnedError):
+            response = current_app.make_response(answer.value)
+            response.headers.extend(said)
+            return response
         own = _NONE if route.headers is None else _own(endpoint, route.headers, answer)
         headers = (*own.items(), *said)
         if route.writes:
             return Json(answer.body, headers)
-        if self._last.is_on and answer.violation is None:
+        if self._last.is_on and violation is None:
             self._last.keep(self._question(), Good(answer.body, own))
         return validated(answer.body, headers)
 

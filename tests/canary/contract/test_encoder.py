@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from marshmallow import Schema, fields, post_dump, validate
 from msgspec import Raw, Struct
 
-from detection_api.canary.contract.encoder import Answer, Contract, ContractViolationError
+from detection_api.canary.contract.encoder import (
+    Answer,
+    Contract,
+    ContractViolationError,
+    ResponseReturnedError,
+)
 from detection_api.canary.contract.wire_types import UnderivableError, derive
 
 NOW = datetime(2025, 10, 31, 9, 15, 0, 123456, tzinfo=UTC)
@@ -275,3 +280,51 @@ def test_marshmallow_serves_with_the_same_promise(value: Any) -> None:
 def test_a_data_key_is_the_name_on_the_wire() -> None:
     schema = Schema.from_dict({"kind": fields.String(required=True, data_key="type")})
     assert Contract(schema).encode({"type": "a"}) == b'{"type":"a"}'
+
+
+class FrameworkResponse:
+    """What a web framework sends: it has attributes that could pass for an answer."""
+
+    status = "200 OK"
+
+
+class Health(Schema):
+    status = fields.String(required=True)
+
+
+class Optional(Schema):
+    name = fields.String()
+
+
+class Hooked(Schema):
+    name = fields.String()
+
+    @post_dump
+    def keep(self, data: Any, **_: Any) -> Any:
+        return data
+
+
+@pytest.mark.parametrize("schema", [Item, Health, Optional, Hooked])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(FrameworkResponse(), id="response"),
+        pytest.param((FrameworkResponse(), 200), id="response and status"),
+        pytest.param(({"name": "a", "status": "ok"}, 200), id="data and status"),
+        pytest.param(({"name": "a", "status": "ok"}, {"X-A": "b"}), id="data and headers"),
+        pytest.param(({"name": "a", "status": "ok"}, 200, {"X-A": "b"}), id="all three"),
+    ],
+)
+def test_a_response_is_never_an_answer(schema: type[Schema], value: Any) -> None:
+    contract = Contract(schema, response_type=FrameworkResponse)
+    with pytest.raises(ResponseReturnedError, match="Return plain data"):
+        contract.encode(value)
+    answer = contract.encode_reference(value)
+    assert answer.value is value
+    assert answer.body == b""
+    assert isinstance(answer.violation, ResponseReturnedError)
+
+
+def test_a_tuple_of_items_is_data() -> None:
+    contract = Contract(Optional(many=True), response_type=FrameworkResponse)
+    assert contract.encode(({"name": "a"}, {"name": "b"})) == b'[{"name":"a"},{"name":"b"}]'

@@ -3,7 +3,12 @@
 `wire_types` derives strict types, `encoder` checks and encodes, `rules` says how answers compare.
 """
 
-from detection_api.canary.contract.encoder import Answer, Contract, ContractViolationError
+from detection_api.canary.contract.encoder import (
+    Answer,
+    Contract,
+    ContractViolationError,
+    ResponseReturnedError,
+)
 from detection_api.canary.contract.rules import (
     FREE_FORM,
     Array,
@@ -30,6 +35,7 @@ __all__ = [
     "Map",
     "Number",
     "Object",
+    "ResponseReturnedError",
     "Rule",
     "Time",
     "canonical",

@@ -13,6 +13,7 @@ import structlog
 
 from detection_api.canary import metrics
 from detection_api.canary.comparison import Difference, find_excuse
+from detection_api.canary.contract import ResponseReturnedError
 from detection_api.canary.serving import Engine, Observation
 from detection_api.canary.shadow import noise
 from detection_api.canary.shadow.queue import FirstPass, Job
@@ -80,7 +81,7 @@ class Comparer:
         other = Arm.LEGACY if job.answered.arm is Arm.DOMAIN else Arm.DOMAIN
         runs = {job.answered.arm: job.answered, other: self._run(other, job)}
         legacy, domain = runs[Arm.LEGACY], runs[Arm.DOMAIN]
-        if legacy.cause is not None:
+        if not _is_reference(legacy):
             self._give_up(job)
             return None
         found = noise.differences(job.route, legacy, domain)
@@ -96,7 +97,7 @@ class Comparer:
         Legacy runs last: between its two runs is every moment whose data the domain may have seen.
         """
         domain, legacy = self._run(Arm.DOMAIN, job), self._run(Arm.LEGACY, job)
-        if legacy.cause is not None:
+        if not _is_reference(legacy):
             self._give_up(job)
             return
         again = noise.differences(job.route, legacy, domain)
@@ -173,3 +174,9 @@ class Comparer:
                 counts.acceptances[excuse.id] = counts.acceptances.get(excuse.id, 0) + 1
             counts.mismatches[key] = one
         return counts
+
+
+def _is_reference(legacy: Observation) -> bool:
+    """Return whether another answer can be compared with what legacy did."""
+    violation = legacy.answer and legacy.answer.violation
+    return legacy.cause is None and not isinstance(violation, ResponseReturnedError)

@@ -20,7 +20,8 @@ from marshmallow import Schema, fields
 from psycopg2 import errors, extensions
 from werkzeug.test import TestResponse
 
-from detection_api.canary.flask import Canary, ConflictingMethodsError
+from detection_api.canary.flask import Canary
+from detection_api.canary.registration import ConflictingMethodsError
 from detection_api.canary.responses import RETRY_AFTER
 from detection_api.canary.serving.settings import CanarySettings
 from detection_api.canary.state.postgres.transaction import transaction
