@@ -19,7 +19,7 @@ blp = Blueprint("records", __name__, url_prefix="/api/v1/records")
 @blp.get("/detection-records/<camera_id>")
 @blp.arguments(CameraPathSchema, location="path", as_kwargs=True)
 @blp.arguments(PageQuerySchema, location="query", as_kwargs=True)
-@blp.response(200, RecordPageSchema, headers=LINK)
+@blp.response(200, headers=LINK)
 @canary(
     domain=service.detection_records,
     legacy=legacy.detection_records,
@@ -32,7 +32,7 @@ def detection_records() -> None:
 
 @blp.get("/violations/<violation_id>")
 @blp.arguments(ViolationPathSchema, location="path", as_kwargs=True)
-@blp.response(200, ViolationSchema)
+@blp.response(200)
 @blp.alt_response(404, "NOT_FOUND")
 @canary(
     domain=service.violation,

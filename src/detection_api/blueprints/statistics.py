@@ -18,7 +18,7 @@ blp = Blueprint("statistics", __name__, url_prefix="/api/v1/statistics")
 
 @blp.get("/daily")
 @blp.arguments(DailyQuerySchema, location="query", as_kwargs=True)
-@blp.response(200, DailyCountSchema(many=True))
+@blp.response(200)
 @canary(
     domain=service.daily,
     legacy=legacy.daily,
@@ -30,7 +30,7 @@ def daily() -> None:
 
 @blp.get("/events")
 @blp.arguments(EventsQuerySchema, location="query", as_kwargs=True)
-@blp.response(200, EventPageSchema)
+@blp.response(200)
 @canary(
     domain=service.events,
     legacy=legacy.events,
@@ -42,7 +42,7 @@ def events() -> None:
 
 @blp.get("/history")
 @blp.arguments(HistoryQuerySchema, location="query", as_kwargs=True)
-@blp.response(200, HistoryItemSchema(many=True))
+@blp.response(200)
 @canary(
     domain=service.history,
     legacy=legacy.history,

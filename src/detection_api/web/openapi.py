@@ -68,6 +68,23 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
         return decorate
 
+    def response(self, status_code: int, schema: Any = None, **options: Any) -> Any:
+        """Declare a response as smorest does; a canaried route has its schema from `@canary`.
+
+        Raises TypeError if a canaried route states a schema here too.
+        """
+        by_smorest = super().response
+
+        def decorate(view: View) -> View:
+            route = getattr(view, "canary", None)
+            if route is not None and schema is not None:
+                raise TypeError(f"{view.__name__}: state the schema once, in @canary(schema=...)")
+            documented = schema if route is None else route.contract.schema
+            wrapped: View = by_smorest(status_code, documented, **options)(view)
+            return wrapped
+
+        return decorate
+
     def add_url_rule(
         self, rule: str, endpoint: str | None = None, view_func: View | None = None, **options: Any
     ) -> None:
