@@ -78,13 +78,15 @@ def test_a_healthy_domain_passes_with_data_in_every_endpoint(
 
 
 WRONG = {
-    "statistics.daily": "days default: domain: failed (error), and legacy answered instead",
+    "statistics.daily": "default: domain: failed (error), and legacy answered instead",
     "statistics.events": "default: $.events length: legacy array(100), domain array(0)",
     "statistics.history": "default: domain: failed (contract), and legacy answered instead",
-    "records.violation": "existing 20: domain: failed (contract), and legacy answered instead",
-    "records.detection_records": "cam0, default: $.total value: legacy integer, domain integer",
+    "records.violation": "violation_id 20: domain: failed (contract), and legacy answered instead",
+    "records.detection_records": "camera_id cam0: $.total value: legacy integer, domain integer",
     "cameras.cameras": "default: $.cameras order: legacy array(2), domain array(2)",
-    "cameras.camera_stats": "cam0: domain: failed (contract), and legacy answered instead",
+    "cameras.camera_stats": (
+        "camera_id cam0: domain: failed (contract), and legacy answered instead"
+    ),
 }
 """What is wrong with each endpoint of `subtly_wrong_wsgi`, as an operator reads it."""
 

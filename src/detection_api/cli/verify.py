@@ -143,8 +143,8 @@ def _skip(_: EndpointResult) -> None:
 def _show(result: EndpointResult) -> None:
     """Print an endpoint's cases, what follows from them, and what no answer showed."""
     click.echo(
-        f"{result.endpoint}: {result.verdict.value}; P50/P95 of legacy {_ms(result.legacy)},"
-        f" of the domain {_ms(result.domain)}"
+        f"{result.endpoint}: {result.verdict.value}, {len(result.cases)} cases;"
+        f" P50/P95 of legacy {_ms(result.legacy)}, of the domain {_ms(result.domain)}"
     )
     for row in table(("CASE", "LEGACY", "DOMAIN", "RESULT"), map(_row, result.cases)):
         click.echo(f"  {row}")

@@ -13,6 +13,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from detection_api.schemas.problem import ProblemSchema
 from detection_api.web.documentation import CANARIED, ROLE, SECURITY_SCHEME, Documentation
+from detection_api.web.parameters import declare
 
 JSON_PATH = "/openapi.json"
 DOCS_PATH = "/docs"
@@ -64,6 +65,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
                     return wrapped(**arguments)  # webargs words the errors
                 return view(**{**arguments, **parameters})
 
+            declare(loaded, location, loader)
             return loaded
 
         return decorate

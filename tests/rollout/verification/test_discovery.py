@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from detection_api.rollout.verification.cases import _PLANS, plan
 from detection_api.rollout.verification.discovery import (
     CameraRecords,
     Discovery,
@@ -111,20 +110,3 @@ BROKEN: dict[str, object] = {
 def test_an_instance_that_answers_otherwise_has_nothing(body: object) -> None:
     bodies = dict.fromkeys(("/cameras", "/statistics/events"), body)
     assert learn(Instance(bodies, range(0))) == Discovery()
-
-
-@pytest.mark.parametrize("endpoint", _PLANS)
-@pytest.mark.parametrize(
-    "facts",
-    [Discovery(), learn(Instance(BODIES, range(1, 4)))],
-    ids=["without data", "with data"],
-)
-def test_cases_have_names_of_their_own_and_include_bad_input(
-    endpoint: str, facts: Discovery
-) -> None:
-    cases = plan(endpoint, facts)
-    names = [case.name for case in cases]
-    assert len(names) == len(set(names))
-    is_free = endpoint == "cameras.camera_stats"
-    assert any(case.refused for case in cases) or is_free
-    assert any(not case.refused for case in cases)

@@ -1,186 +1,193 @@
-"""What to ask of each endpoint to see whether its arms agree, drawn from the data there is; pure.
+"""The requests that show whether an endpoint's arms agree, derived from its parameters; pure.
 
-What differs by legacy's documented limits (it knows the newest 1,000 violations and the newest
-lines of the event log only) is not asked for: that is known, and nothing a domain did wrong.
+For everything that exists, each optional parameter is absent and present, at its bounds and with
+each of its members; each two optional parameters are given together; pages are walked to their end.
+Beside that, both arms are asked for what does not exist and for what they have to refuse.
+
+Legacy reads the newest lines of the event log and the newest 1,000 violations only. A known
+difference proves nothing, so filters stay within the newest events.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations, product
 from typing import Any
 
-from detection_api.rollout.verification.discovery import CameraRecords, Discovery, LoggedEvents
+from detection_api.rollout.verification.discovery import Discovery
+from detection_api.rollout.verification.values import (
+    END,
+    MINUTES,
+    OFFSET,
+    START,
+    Target,
+    Value,
+    declared,
+    is_identifier,
+    known,
+    malformed,
+    targets,
+    typical,
+    unknown,
+)
+from detection_api.schemas.common import Cursor
+from detection_api.web.parameters import Parameter
 
-UNKNOWN = "no-such-thing"
-"""The name of no camera and no type."""
-UNKNOWN_ID = 2**62
-LONG_AGO = {"start_time": "2000-01-01T00:00:00Z", "end_time": "2000-01-02T00:00:00Z"}
-_OUT_OF_BOUNDS = (0, 1001)
-"""Limits beyond the bounds of every page."""
+_AGO = (
+    Value("long ago", "2000-01-01T00:00:00Z"),
+    Value("a day later", "2000-01-02T00:00:00Z"),
+)
+_PAGES = 4
+"""How many pages a walk to the end of a window has."""
+_LARGEST_PAGE = 1000
 
-
-def never(_: Any) -> bool:
-    """No answer to this case has to have data in it."""
-    return False
+Values = Mapping[str, Value]
+"""Values by the parameter's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A request for both arms.
 
-    `refused` names the parameter for which both have to answer 422. `has_data` tells whether an
-    answer shows more than that there is nothing.
+    `refused` names the parameter for which both have to answer 422. A case that `is_first_page`
+    has more pages, which are asked for by the links between them.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    has_data: Callable[[Any], bool] = never
     refused: str | None = None
+    is_first_page: bool = False
 
 
-def plan(endpoint: str, facts: Discovery) -> list[Case]:
-    """The cases of an endpoint; none where nobody has said what to ask of it."""
-    return list(_PLANS[endpoint](facts)) if endpoint in _PLANS else []
+def plan(parameters: tuple[Parameter, ...], facts: Discovery) -> list[Case]:
+    """Return the cases of an endpoint with these parameters: at least one, each of them once."""
+    found: dict[frozenset[tuple[str, Any]], Case] = {}
+    for case in (*_existing(parameters, facts), *_absent(parameters), *_refused(parameters)):
+        found.setdefault(frozenset(case.arguments.items()), case)
+    return list(found.values())
 
 
-def _detection_records(facts: Discovery) -> Iterator[Case]:
-    for records in facts.records:
-        yield from _pages(records)
-    filled = {records.camera_id for records in facts.records}
-    for camera in (*(c for c in facts.cameras if c not in filled), UNKNOWN):
-        yield Case(f"{camera}, no records", {"camera_id": camera})
-    for name, value in (*(("limit", n) for n in _OUT_OF_BOUNDS), ("offset", -1)):
-        yield _refused(name, value, camera_id=UNKNOWN)
-    yield _refused("start_time", "yesterday", camera_id=UNKNOWN)
-    inverted = {"start_time": LONG_AGO["end_time"], "end_time": LONG_AGO["start_time"]}
-    yield Case("window inverted", {"camera_id": UNKNOWN, **inverted}, refused="end_time")
+def _existing(parameters: tuple[Parameter, ...], facts: Discovery) -> Iterator[Case]:
+    """Yield the cases of everything that exists; those without data have the default one."""
+    for target in targets(parameters, facts):
+        yield _case(target.required)
+        if target.stretch or not target.required:
+            questions = _Questions(parameters, target, facts)
+            yield from questions.alone()
+            yield from questions.windows()
+            yield from questions.in_pairs()
+            yield from questions.paged()
 
 
-def _pages(records: CameraRecords) -> Iterator[Case]:
-    """Pages of one camera; edges in a window that no new record enters."""
-    camera, stretch, total = records.camera_id, records.stretch, records.total
-    until = {"end_time": stretch.newest}
-    for name, arguments in (
-        ("default", {}),
-        ("limit 1", {"limit": 1}),
-        ("limit 1000", {"limit": 1000}),
-        ("second page", {"limit": 10, "offset": 10, **until}),
-        ("last record", {"offset": total - 1, **until}),
-        ("past the end", {"offset": total, **until}),
-        ("window whole", {"limit": 1000, "start_time": stretch.oldest, **until}),
-        ("window part", {"limit": 1000, "start_time": stretch.middle, **until}),
-        ("window empty", LONG_AGO),
-        ("from a moment on", {"start_time": stretch.middle}),
-    ):
-        yield Case(f"{camera}, {name}", {"camera_id": camera, **arguments}, _records_in)
+def _absent(parameters: tuple[Parameter, ...]) -> Iterator[Case]:
+    """Yield cases for which there is no data."""
+    required = {each.name: unknown(each) for each in parameters if each.is_required}
+    yield _case(required)
+    for parameter in parameters:
+        if parameter.is_required:
+            for value in declared(parameter):
+                yield _case({**required, parameter.name: value})
+        elif is_identifier(parameter):
+            yield _case({**required, parameter.name: unknown(parameter)})
 
 
-def _violation(facts: Discovery) -> Iterator[Case]:
-    for number in facts.violations:
-        yield Case(f"existing {number}", {"violation_id": number}, bool)
-    yield Case("missing", {"violation_id": UNKNOWN_ID})
-    yield Case("missing 0", {"violation_id": 0})
-    yield _refused("violation_id", "first")
+def _refused(parameters: tuple[Parameter, ...]) -> Iterator[Case]:
+    """Yield cases with one value that is not allowed."""
+    required = {each.name: unknown(each) for each in parameters if each.is_required}
+    for parameter in parameters:
+        for value in malformed(parameter, in_path=parameter.is_required):
+            yield _case({**required, parameter.name: value}, refused=parameter.name)
+    names = {parameter.fact: parameter.name for parameter in parameters}
+    if START in names and END in names:
+        earlier, later = _AGO
+        inverted = {names[START]: later, names[END]: earlier}
+        yield _case({**required, **inverted}, refused=names[END])
 
 
-def _daily(facts: Discovery) -> Iterator[Case]:
-    for days in (None, 1, 90):
-        arguments = {} if days is None else {"days": days}
-        yield Case(f"days {days or 'default'}", arguments, _counts_in)
-    yield from _of_cameras(facts, _counts_in)
-    for days in (0, 91):
-        yield _refused("days", days)
+def _case(values: Values, *, refused: str | None = None, is_first_page: bool = False) -> Case:
+    name = ", ".join(f"{parameter} {value.label}" for parameter, value in values.items())
+    arguments = {parameter: value.value for parameter, value in values.items()}
+    return Case(name or "default", arguments, refused, is_first_page)
 
 
-def _events(facts: Discovery) -> Iterator[Case]:
-    yield Case("default", {}, _events_in)
-    yield Case("limit 1", {"limit": 1}, _events_in)
-    yield Case("limit 1000", {"limit": 1000}, _events_in)
-    yield Case("window empty", LONG_AGO)
-    if facts.events:
-        yield from _windows(facts, facts.events)
-    yield Case("unknown type", {"event_type": UNKNOWN})
-    yield Case("unknown camera", {"camera_id": UNKNOWN})
-    for limit in _OUT_OF_BOUNDS:
-        yield _refused("limit", limit)
-    yield _refused("end_time", "tomorrow")
+class _Questions:
+    """What the optional parameters make of one target."""
 
+    def __init__(self, parameters: tuple[Parameter, ...], target: Target, facts: Discovery) -> None:
+        self._target = target
+        self._facts = facts
+        self._optional = [each for each in parameters if not each.is_required]
+        self._by_fact = {each.fact: each for each in self._optional}
+        self._largest = {
+            each.name: values[-1]
+            for each in self._optional
+            if each.fact == "limit" and (values := declared(each))
+        }
 
-def _windows(facts: Discovery, events: LoggedEvents) -> Iterator[Case]:
-    """Windows among the newest events, and what is filtered in them."""
-    stretch = events.stretch
-    whole = {"start_time": stretch.oldest, "end_time": stretch.newest}
-    yield Case("window whole", whole, _events_in)
-    yield Case("window part", {**whole, "start_time": stretch.middle}, _events_in)
-    yield Case("from a moment on", {"start_time": stretch.middle}, _events_in)
-    for name in events.types:
-        yield Case(f"type {name}", {**whole, "event_type": name}, _events_in)
-    for camera in facts.cameras:
-        yield Case(camera, {**whole, "camera_id": camera}, _events_in)
+    def alone(self) -> Iterator[Case]:
+        """Yield each optional parameter with each of its values."""
+        for parameter in self._optional:
+            for value in known(parameter, self._target, self._facts):
+                yield self._within_reach({parameter.name: value}, parameter)
+            for value in declared(parameter):
+                yield self._case({parameter.name: value})
 
+    def windows(self) -> Iterator[Case]:
+        """Yield windows that hold all of the newest data, a part of it, and none."""
+        start, end = self._by_fact.get(START), self._by_fact.get(END)
+        if start is None or end is None:
+            return
+        ends = [_AGO]
+        if stretch := self._target.stretch:
+            newest = Value("newest", stretch.newest)
+            ends += [(Value("oldest", stretch.oldest), newest)]
+            ends += [(Value("middle", stretch.middle), newest)]
+        for first, last in ends:
+            window = {start.name: first, end.name: last}
+            yield self._case(window)
+            yield self._case({**window, **self._largest})
 
-def _history(facts: Discovery) -> Iterator[Case]:
-    yield Case("default", {}, bool)
-    yield Case("minutes 1", {"minutes": 1}, bool)
-    yield Case("minutes 1440, limit 1000", {"minutes": 1440, "limit": 1000}, bool)
-    yield Case("minutes 1440, limit 1", {"minutes": 1440, "limit": 1}, bool)
-    minutes = {"minutes": facts.events.minutes if facts.events else 1}
-    for camera in (*facts.cameras, UNKNOWN):
-        yield Case(camera, {**minutes, "camera_id": camera}, bool)
-    for value in (0, 1441):
-        yield _refused("minutes", value)
-    for value in _OUT_OF_BOUNDS:
-        yield _refused("limit", value)
+    def in_pairs(self) -> Iterator[Case]:
+        """Yield each two optional parameters together; numbers also at their bounds."""
+        paired = [each for each in self._optional if not isinstance(each.field, Cursor)]
+        for one, other in combinations(paired, 2):
+            both = {each.name: self._typical(each) for each in (one, other)}
+            yield self._within_reach(both, one, other)
+            for first, second in product(declared(one), declared(other)):
+                yield self._case({one.name: first, other.name: second})
 
+    def paged(self) -> Iterator[Case]:
+        """Yield the first page of the newest data, if there are links from page to page."""
+        stretch = self._target.stretch
+        if stretch and any(isinstance(each.field, Cursor) for each in self._optional):
+            size = -(-min(self._target.total, _LARGEST_PAGE) // _PAGES)
+            limit = dict.fromkeys(self._largest, Value(str(size), size))
+            yield self._case({**self._reach(), **limit}, is_first_page=True)
 
-def _cameras(_: Discovery) -> Iterator[Case]:
-    yield Case("default", {}, _cameras_in)
-    yield Case("active only", {"active_only": "true"}, _cameras_in)
-    yield Case("all", {"active_only": "false"}, _cameras_in)
-    yield _refused("active_only", "perhaps")
+    def _typical(self, parameter: Parameter) -> Value:
+        return typical(parameter, self._target, self._facts)
 
+    def _within_reach(self, values: Values, *parameters: Parameter) -> Case:
+        """Keep a filter to the data that legacy sees, and an offset to data that stands still."""
+        if any(is_identifier(parameter) for parameter in parameters):
+            return self._case({**self._reach(), **values})
+        if any(parameter.fact == OFFSET for parameter in parameters):
+            return self._case({**self._until(), **values})
+        return self._case(values)
 
-def _camera_stats(facts: Discovery) -> Iterator[Case]:
-    for camera in facts.cameras:
-        yield Case(camera, {"camera_id": camera}, _has_published)
-    yield Case("unknown camera", {"camera_id": UNKNOWN})
+    def _reach(self) -> Values:
+        """Return the parameters that narrow an answer to the newest data."""
+        reach = dict(self._until())
+        if (start := self._by_fact.get(START)) and (stretch := self._target.stretch):
+            reach = {start.name: Value("oldest", stretch.oldest), **reach}
+        if minutes := self._by_fact.get(MINUTES):
+            reach[minutes.name] = self._typical(minutes)
+        return reach
 
+    def _until(self) -> Values:
+        """Return the end of a window that no new data enters."""
+        if (end := self._by_fact.get(END)) and (stretch := self._target.stretch):
+            return {end.name: Value("newest", stretch.newest)}
+        return {}
 
-def _of_cameras(facts: Discovery, has_data: Callable[[Any], bool]) -> Iterator[Case]:
-    for camera in (*facts.cameras, UNKNOWN):
-        yield Case(camera, {"camera_id": camera}, has_data)
-
-
-def _refused(parameter: str, value: object, **others: str) -> Case:
-    name = f"{parameter} {value}"
-    return Case(name, {**others, parameter: value}, refused=parameter)
-
-
-def _records_in(body: Any) -> bool:
-    return bool(body["records"])
-
-
-def _events_in(body: Any) -> bool:
-    return bool(body["events"])
-
-
-def _counts_in(body: Any) -> bool:
-    return any(day["total_events"] for day in body)
-
-
-def _cameras_in(body: Any) -> bool:
-    return bool(body["cameras"])
-
-
-def _has_published(body: Any) -> bool:
-    return body["stats"]["last_detection_time"] is not None
-
-
-_PLANS: Mapping[str, Callable[[Discovery], Iterator[Case]]] = {
-    "records.detection_records": _detection_records,
-    "records.violation": _violation,
-    "statistics.daily": _daily,
-    "statistics.events": _events,
-    "statistics.history": _history,
-    "cameras.cameras": _cameras,
-    "cameras.camera_stats": _camera_stats,
-}
+    def _case(self, values: Values, *, is_first_page: bool = False) -> Case:
+        return _case({**self._target.required, **values}, is_first_page=is_first_page)

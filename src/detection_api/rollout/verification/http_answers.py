@@ -1,5 +1,6 @@
 """What one arm of a running instance answers, and whether that is its own and sound."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from detection_api.canary.serving import Reason, Route
 from detection_api.canary.state import Arm
 from detection_api.rollout.text import line
 from detection_api.web.client import Client, Reply, UnreachableError
+from detection_api.web.parameters import Parameter, parameters_of
 from detection_api.web.problems import MEDIA_TYPE
 
 _FORCED = {Arm.DOMAIN: "true", Arm.LEGACY: "false"}
@@ -22,14 +24,16 @@ _ANSWERS = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
 """Statuses that an implementation may answer with; any other is a fault."""
 _ASKED_FOR = (Reason.FORCED.value, Reason.KILL_SWITCH.value)
 _NOTHING = ComparedOutcome()
+_LINK = re.compile(r'<(.+)>; rel="next"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """An endpoint to verify: its route, and the path and query of a request with arguments."""
+    """An endpoint to verify: its route, its parameters, and the URL for given arguments."""
 
     endpoint: str
     route: Route
+    parameters: tuple[Parameter, ...]
     url: Callable[[Mapping[str, Any]], str]
 
 
@@ -37,13 +41,15 @@ class Subject:
 class HttpAnswer:
     """An arm's answer; `fault` is why it proves nothing for that arm, in a line.
 
-    `ms` is how long the arm took by its own account; None where it does not say.
+    `ms` is how long the arm took by its own account; None where it does not say. `next_page` is
+    the URL of the page that follows; None if there is none.
     """
 
     status: int = 0
     outcome: ComparedOutcome = _NOTHING
     fault: str | None = None
     ms: float | None = None
+    next_page: str | None = None
 
     @property
     def is_body(self) -> bool:
@@ -63,8 +69,10 @@ def subjects_of(app: Flask, endpoints: Collection[str]) -> tuple[Subject, ...]:
         def url(arguments: Mapping[str, Any]) -> str:
             return urls.build(endpoint, arguments)
 
-        route = cast(CanariedView, app.view_functions[endpoint]).canary
-        return Subject(endpoint=endpoint, route=route, url=url)
+        view = cast(CanariedView, app.view_functions[endpoint])
+        return Subject(
+            endpoint=endpoint, route=view.canary, parameters=parameters_of(view), url=url
+        )
 
     return tuple(map(subject, endpoints))
 
@@ -82,7 +90,17 @@ def ask(
         outcome = _refusal(reply, refused) if refused else _answer(reply, subject.route, arm)
     except _FaultError as error:
         return HttpAnswer(status=reply.status, fault=f"{arm.value}: {line(str(error))}")
-    return HttpAnswer(status=reply.status, outcome=outcome, ms=None if refused else _ms(reply, arm))
+    return HttpAnswer(
+        status=reply.status,
+        outcome=outcome,
+        ms=None if refused else _ms(reply, arm),
+        next_page=_next_page(reply),
+    )
+
+
+def _next_page(reply: Reply) -> str | None:
+    link = _LINK.fullmatch(reply.headers.get("Link", ""))
+    return link[1] if link else None
 
 
 def _answer(reply: Reply, route: Route, arm: Arm) -> ComparedOutcome:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from detection_api.canary.comparison import (
     Difference,
@@ -20,8 +21,9 @@ from detection_api.canary.shadow import lasting
 from detection_api.canary.state import AcceptedDifference, Arm
 from detection_api.rollout.gates import excuse_of_latency
 from detection_api.rollout.verification.cases import Case, plan
-from detection_api.rollout.verification.discovery import learn
+from detection_api.rollout.verification.discovery import Discovery, learn
 from detection_api.rollout.verification.http_answers import HttpAnswer, Subject, ask
+from detection_api.rollout.verification.pages import following
 from detection_api.rollout.verification.results import (
     MAX_RATIO,
     CaseResult,
@@ -34,6 +36,7 @@ from detection_api.rollout.verification.results import (
     slowness,
     times_of,
 )
+from detection_api.rollout.verification.substance import has_data
 from detection_api.web.client import Client
 
 REPEAT = 3
@@ -77,9 +80,16 @@ def verify(
     results = []
     for subject in subjects:
         examination = _Examination(client, subject, terms)
-        results.append(examination.run(plan(subject.endpoint, facts)))
+        results.append(examination.run(_cases(client, subject, facts)))
         on_result(results[-1])
     return Verification(base=client.base, endpoints=tuple(results))
+
+
+def _cases(client: Client, subject: Subject, facts: Discovery) -> list[Case]:
+    """Return what to ask of an endpoint, with the pages that can only be found by asking."""
+    cases = plan(subject.parameters, facts)
+    pages = (following(client, subject, case) for case in cases if case.is_first_page)
+    return [*cases, *chain.from_iterable(pages)]
 
 
 @dataclass
@@ -107,6 +117,7 @@ class _Examination:
         self._subject = subject
         self._terms = terms
         is_excused = excuse_of_latency(terms.accepted, subject.endpoint)
+        self._echoed = frozenset(parameter.name for parameter in subject.parameters)
         self._max_ratio = math.inf if is_excused else MAX_RATIO
 
     def run(self, cases: Sequence[Case]) -> EndpointResult:
@@ -192,11 +203,12 @@ class _Examination:
 
     def _result(self, course: _Course) -> CaseResult:
         legacy, domain = course.legacy[-1], course.domain[-1]
+        schema = self._subject.route.contract.schema
         return CaseResult(
             case=course.case.name,
             url=self._subject.url(course.case.arguments),
             ending=course.ending,
-            has_data=domain.is_body and course.case.has_data(domain.outcome.value),
+            has_data=domain.is_body and has_data(schema, domain.outcome.value, self._echoed),
             legacy_status=legacy.status,
             domain_status=domain.status,
             findings=course.findings,
