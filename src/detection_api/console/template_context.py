@@ -12,6 +12,7 @@ from detection_api.clock import utc_now
 from detection_api.console import language
 from detection_api.console.data import charts, figures
 from detection_api.rollout.text import line, span
+from detection_api.web.translations import HTML_LANGUAGES, LANGUAGES
 
 NOTHING = "–"
 
@@ -25,8 +26,8 @@ def _context() -> dict[str, Any]:
     return {
         "t": language.text,
         "language": language.current(),
-        "html_language": language.HTML_LANGUAGES[language.current()],
-        "languages": language.LANGUAGES,
+        "html_language": HTML_LANGUAGES[language.current()],
+        "languages": LANGUAGES,
         "session": g.get("session"),
         "in_language": in_language,
         "DEFAULT": DEFAULT,

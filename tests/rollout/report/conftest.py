@@ -13,14 +13,11 @@ from detection_api.canary.state.postgres.store import PostgresStore
 from detection_api.canary.state.types import AcceptedDifference, EventKind, Mismatch
 from detection_api.db.pool import Pool, bound_waits
 from detection_api.rollout import run as runs
-from detection_api.rollout.report.assembly import assemble
-from detection_api.rollout.report.formats import html, json_document, markdown
-from detection_api.rollout.report.loader import read
+from detection_api.rollout.report import RENDERERS, assemble, read
 from tests.conftest import upgrade
 from tests.rollout.history import History, ago
 from tests.rollout.report.past_run import BRANCHES, PastRun, Trouble
 
-RENDERERS = {"md": markdown.render, "html": html.render, "json": json_document.render}
 HOSTILE = "<script>alert(1)</script>|`x`\n[a](http://evil.example)<img src=x onerror=alert(2)>"
 ACCEPTED = AcceptedDifference(
     endpoint="records.violation",

@@ -20,7 +20,7 @@ from tests.rollout.report.past_run import BRANCHES, Trouble
 
 GAMMA = 1.05 / 0.95
 RUNS = ("healthy", "broken")
-CALCULATED = {"rate", "error_rate", "client_error_rate", "server_error_rate", "stayed", "ok"}
+CALCULATED = {"rate", "error_rate", "client_error_rate", "server_error_rate", "duration", "ok"}
 """Columns whose numbers are a quotient or a difference of what their source says."""
 PLAIN = {"stage"}
 """Columns whose numbers say which row it is."""

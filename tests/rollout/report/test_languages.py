@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from string import Formatter
 
@@ -14,9 +15,10 @@ from detection_api.canary.state.types import Arm, EventKind
 from detection_api.rollout import report
 from detection_api.rollout.gates.gate import GateOutcome
 from detection_api.rollout.report.document import Number, Unit
-from detection_api.rollout.report.formats.template_context import LANGUAGES, Words, table
-from detection_api.rollout.report.record import EndpointOutcome
+from detection_api.rollout.report.formats.writer import Writer
+from detection_api.rollout.report.record import StageOutcome
 from detection_api.rollout.run import Completion, EndCause, OnFailure
+from detection_api.web.translations import LANGUAGES, load
 
 FAMILIES: dict[str, type[Enum]] = {
     "arm.{}": Arm,
@@ -26,10 +28,11 @@ FAMILIES: dict[str, type[Enum]] = {
     "kind.{}": Kind,
     "lead.{}": Completion,
     "on_failure.{}": OnFailure,
-    "outcome.{}": EndpointOutcome,
+    "outcome.{}": StageOutcome,
     "signal.{}": Signal,
     "signal.{}.fires": Signal,
 }
+table = partial(load, "detection_api.rollout.report")
 CODE = "\n".join(
     file.read_text()
     for file in Path(report.__file__).parent.rglob("*")
@@ -101,8 +104,8 @@ def test_how_long_something_took_is_said_as_people_say_it(
     seconds: float, english: str, chinese: str
 ) -> None:
     length = Number(seconds, Unit.SECONDS)
-    assert Words("en").write(length) == english
-    assert Words("zh").write(length) == chinese
+    assert Writer("en").value(length) == english
+    assert Writer("zh").value(length) == chinese
 
 
 def test_chinese_is_chinese() -> None:

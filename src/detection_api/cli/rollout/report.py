@@ -1,6 +1,5 @@
 """`detection-api rollout report`: what a run has shown."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -8,15 +7,8 @@ from flask.cli import with_appcontext
 
 from detection_api.cli.rollout.common import open_store
 from detection_api.rollout import run as runs
-from detection_api.rollout.report import Document, assemble, read
-from detection_api.rollout.report.formats import html, json_document, markdown
-from detection_api.rollout.report.formats.template_context import LANGUAGES
-
-RENDERERS: Mapping[str, Callable[[Document, str], str]] = {
-    "md": markdown.render,
-    "html": html.render,
-    "json": json_document.render,
-}
+from detection_api.rollout.report import RENDERERS, assemble, read
+from detection_api.web.translations import LANGUAGES
 
 
 @click.command()

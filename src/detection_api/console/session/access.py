@@ -13,6 +13,7 @@ from detection_api.console import language
 from detection_api.console.service import console
 from detection_api.console.session.sessions import LIFETIME, Session
 from detection_api.db import UNAVAILABLE
+from detection_api.web.translations import LANGUAGES
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +123,7 @@ def close(response: Response) -> Response:
     response.headers.update(HEADERS)
     if request.endpoint == "console.static":
         response.headers["Cache-Control"] = "no-cache"
-    if request.args.get(language.PARAMETER) in language.LANGUAGES:
+    if request.args.get(language.PARAMETER) in LANGUAGES:
         response.set_cookie(
             language.COOKIE,
             language.current(),

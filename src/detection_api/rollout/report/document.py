@@ -1,6 +1,6 @@
-"""A document as all formats show it: sentences by key and facts, tables, charts, sources; pure.
+"""The document that every format renders: sections of paragraphs, tables and charts; pure.
 
-Nothing in here is in a language or a format. Keys are those of `languages/`.
+It holds no words of a language. Its keys are those of `languages/*.toml`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from enum import Enum
 
 
 class Tone(Enum):
-    """How bad what is said is."""
+    """How good or bad a value is."""
 
     PLAIN = ""
     GOOD = "good"
@@ -19,7 +19,7 @@ class Tone(Enum):
 
 
 class Unit(Enum):
-    """What a number counts."""
+    """The unit of a number."""
 
     COUNT = "count"
     MS = "ms"
@@ -32,7 +32,7 @@ class Unit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A sentence or a word: a key of the languages, and the facts in it."""
+    """Words of a language by their key, and the facts that are written into them."""
 
     key: str
     facts: Mapping[str, "Value"] = field(default_factory=dict)
@@ -48,19 +48,19 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """Several sentences as one: they have commas of their own."""
+    """Several sentences in a row. They contain commas, so commas cannot separate them."""
 
-    all: Sequence[Text]
+    texts: Sequence[Text]
 
 
 Value = str | Text | Sentences | Number | datetime | Sequence["Value"] | None
-"""What is told: text as it was recorded, a sentence, a number, a moment, several; or nothing."""
+"""A value: recorded text, words, a number, a moment, a list of values, or None if unknown."""
 Facts = dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A value, the numbers of the sources that it comes from, and how bad it is."""
+    """A value, the numbers of the sources it comes from, and its tone."""
 
     value: Value
     sources: tuple[int, ...] = ()
@@ -69,45 +69,44 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paragraph:
-    """One sentence, or several as a list."""
+    """Paragraphs of one cell each, or a list with one cell an item."""
 
     cells: tuple[Cell, ...]
     listed: bool = False
 
 
+Row = Mapping[str, Cell]
+"""A row of a table: its cells by the key of their column."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table: its columns by key, its rows as long."""
+    """A table with a title and at least one row. All rows have the same columns."""
 
     key: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[Row, ...]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line of a chart: a key of the languages, and a number for each label; None for none."""
-
-    key: str
-    values: tuple[float | None, ...]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the keys of the columns, in order."""
+        return tuple(self.rows[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Numbers over time; `text` says in words what the picture shows."""
+    """Lines over time: by key, one number or None for each moment. `text` describes the chart."""
 
     key: str
     name: str
     moments: tuple[datetime, ...]
-    lines: tuple[Line, ...]
+    lines: Mapping[str, Sequence[float | None]]
     unit: Unit
-    text: Text
-    sources: tuple[int, ...]
+    text: Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the document; `name` is data that follows its title, such as an endpoint's."""
+    """A part of the document. `name` follows its title, such as the name of an endpoint."""
 
     key: str
     name: str = ""
@@ -119,17 +118,16 @@ Block = Paragraph | Table | Chart | Section
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where numbers come from: a query or a command that anybody may repeat."""
+    """The origin of numbers: a query or the name of a constant, which any reader can look up."""
 
     number: int
-    key: str
-    facts: Mapping[str, Value]
+    title: Text
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A whole report; `lead` are its first lines."""
+    """A whole report. `lead` holds its first lines."""
 
     title: Text
     lead: tuple[Cell, ...]
@@ -140,7 +138,27 @@ class Document:
 def cell(
     value: Value | float, *sources: int, unit: Unit = Unit.COUNT, tone: Tone = Tone.PLAIN
 ) -> Cell:
-    """A cell; bare numbers get their unit."""
+    """Return a cell. A bare number gets the unit."""
     if isinstance(value, int | float):
         value = Number(value, unit)
     return Cell(value=value, sources=sources, tone=tone)
+
+
+def bad_count(count: int, *sources: int) -> Cell:
+    """Return the cell of a count that should be 0: its tone is bad if it is not."""
+    return cell(count, *sources, tone=Tone.BAD if count else Tone.PLAIN)
+
+
+def percent_of(part: int, whole: int, *sources: int) -> Cell:
+    """Return the cell of a share in percent. Its value is None if the whole is 0."""
+    return cell(100 * part / whole if whole else None, *sources, unit=Unit.PERCENT)
+
+
+def paragraph(*cells: Cell) -> Paragraph:
+    """Return cells as paragraphs."""
+    return Paragraph(cells=cells)
+
+
+def listed(*cells: Cell) -> Paragraph:
+    """Return cells as a list."""
+    return Paragraph(cells=cells, listed=True)

@@ -1,15 +1,14 @@
-"""Reads the record of a run: counts from the ledger, all else from the run's events.
+"""Reads the record of a run: counts from the ledger, everything else from the run's events.
 
-Mismatches, branches and workers as they are now say nothing of then. Where the ledger no longer
-holds what a decision was based on, the figures are the decision's own, out of its event.
+Mismatches and branches come from the events, because the store has only their present state. If
+the ledger no longer holds what a decision was based on, the figures come from its event.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from detection_api.canary.state import (
-    BUCKET_SECONDS,
     Arm,
     EventKind,
     LedgerRow,
@@ -21,94 +20,161 @@ from detection_api.canary.state import (
 from detection_api.rollout.gates import ArmEvidence, arm_evidence
 from detection_api.rollout.report.record import (
     BUCKET,
+    EPOCH,
     OUTCOMES,
-    Arms,
     ChartPoint,
+    EndpointRecord,
+    Figures,
     RunRecord,
     StageInterval,
     next_bucket,
+    recorded_evidence,
 )
 from detection_api.rollout.run import Run
 
 SLICE = timedelta(hours=1)
 """How much of the ledger is read at once."""
 POINTS = 60
-"""So many points a chart has at most."""
+"""A chart has at most this many points."""
 
-
-@dataclass(slots=True)
-class _Sums:
-    """What is added up while the ledger is read."""
-
-    stays: dict[tuple[str, int, str], Tally] = field(default_factory=dict)
-    totals: dict[tuple[str, str], Tally] = field(default_factory=dict)
-    points: dict[tuple[str, datetime, str], Tally] = field(default_factory=dict)
+Stage = tuple[RolloutEvent, RolloutEvent | None]
+"""A STAGE event, and the event that decided the stage."""
 
 
 def read(store: Store, run: Run) -> RunRecord:
     """Read the record of a run."""
-    events = tuple(sorted(store.events(limit=None), key=lambda event: event.id))
-    own = tuple(event for event in events if run.id in (event.run, event.id))
-    begun = _at(own[0])
-    since = datetime.fromtimestamp(begun.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS, UTC)
-    until = _at(run.end) if run.end else _newest(store, own)
-    stays = tuple(_stays(own, until))
-    step = _step(until - since)
-    sums = _Sums()
-    for row in _rows(store, since, until):
-        _add(sums, row, stays, since, step)
-    figures = {(s.endpoint, s.stage): _figures(sums, s) for s in stays}
-    return RunRecord(
-        run=run,
-        since=since,
-        until=until,
-        events=own,
-        around=tuple(e for e in events if _is_around(e, own, run, until)),
-        stays=stays,
-        figures=figures,
-        totals={e: _totals(sums, e, figures) for e in run.plan.endpoints},
-        points={e: _points(sums, e, until, step) for e in run.plan.endpoints},
-        step=step,
-    )
+    return _Loader(store, run).record()
+
+
+class _Loader:
+    """Reads the events, adds up the ledger, and builds the record from both.
+
+    `_sums` are counts by endpoint, arm and part of the run. A part is the whole run by its id, a
+    stage by the id of its STAGE event, or a chart point by its time.
+    """
+
+    def __init__(self, store: Store, run: Run) -> None:
+        self._run = run
+        self._events = sorted(store.events(limit=None), key=lambda event: event.id)
+        self._own = tuple(event for event in self._events if run.id in (event.run, event.id))
+        self._since = EPOCH + (_at(self._own[0]) - EPOCH) // BUCKET * BUCKET
+        self._until = _at(run.end) if run.end else _newest(store, self._own)
+        self._step = BUCKET * max(1, -(-(self._until - self._since) // (BUCKET * POINTS)))
+        self._stages = list(_stages(self._own))
+        self._sums: dict[tuple[str, str, int | datetime], Tally] = defaultdict(Tally)
+        for row in _rows(store, self._since, self._until):
+            self._add(row)
+
+    def record(self) -> RunRecord:
+        """Return the record."""
+        return RunRecord(
+            run=self._run,
+            since=self._since,
+            until=self._until,
+            step=self._step,
+            events=self._own,
+            other_events=tuple(event for event in self._events if self._is_related(event)),
+            endpoints=tuple(map(self._endpoint, sorted(self._run.plan.endpoints))),
+        )
+
+    def _add(self, row: LedgerRow) -> None:
+        """Add a row to the whole run, to the stage it is in, and to its chart point."""
+        point = self._since + (row.bucket - self._since) // self._step * self._step
+        parts: list[int | datetime] = [self._run.id, point]
+        parts += (
+            opened.id
+            for opened, decision in self._stages
+            if row.endpoint == opened.endpoint
+            and row.bucket >= _at(opened)
+            and (decision is None or row.bucket < _at(decision))
+        )
+        for part in parts:
+            self._sums[row.endpoint, row.arm, part].add(row.tally)
+
+    def _is_related(self, event: RolloutEvent) -> bool:
+        """Return whether someone else's event is about the run's endpoints while it goes on."""
+        start = self._own[0]
+        return (
+            event not in self._own
+            and event.endpoint in (start.endpoint, *self._run.plan.endpoints)
+            and event.id > start.id
+            and _at(start) <= _at(event) <= self._until
+        )
+
+    def _endpoint(self, name: str) -> EndpointRecord:
+        stages = tuple(self._stage(*stage) for stage in self._stages if stage[0].endpoint == name)
+        is_recorded = any(stage.figures.is_recorded for stage in stages)
+        return EndpointRecord(
+            name=name,
+            progress=self._run.progress[name],
+            stages=stages,
+            figures=Figures(
+                endpoint=name,
+                since=self._since,
+                until=self._until,
+                arms=_total(stages) if is_recorded else self._arms(name, self._run.id),
+                is_recorded=is_recorded,
+            ),
+            points=tuple(self._points(name)),
+        )
+
+    def _stage(self, opened: RolloutEvent, decision: RolloutEvent | None) -> StageInterval:
+        arms = self._arms(opened.endpoint, opened.id)
+        evidence = recorded_evidence(decision)
+        recorded = {Arm.DOMAIN: evidence.domain, Arm.LEGACY: evidence.legacy} if evidence else {}
+        is_recorded = any(_lacks(arms[arm], recorded[arm]) for arm in recorded)
+        return StageInterval(
+            endpoint=opened.endpoint,
+            stage=opened.evidence["stage"],
+            percent=opened.evidence["percent"],
+            opened=opened,
+            decision=decision,
+            figures=Figures(
+                endpoint=opened.endpoint,
+                since=_at(opened),
+                until=_at(decision) if decision else self._until,
+                arms=recorded if is_recorded else arms,
+                is_recorded=is_recorded,
+                decision=decision,
+            ),
+        )
+
+    def _arms(self, endpoint: str, part: int) -> dict[Arm, ArmEvidence]:
+        return {arm: arm_evidence(self._sums.get((endpoint, arm, part), Tally())) for arm in Arm}
+
+    def _points(self, endpoint: str) -> Iterator[ChartPoint]:
+        """Yield the points of a chart. The last one ends with the run's last bucket."""
+        end = next_bucket(self._until)
+        parts = {part for name, _, part in self._sums if name == endpoint}
+        for at in sorted(part for part in parts if isinstance(part, datetime)):
+            yield ChartPoint(
+                at=at,
+                seconds=min(self._step, end - at).total_seconds(),
+                domain=self._sums.get((endpoint, Arm.DOMAIN, at), Tally()),
+                legacy=self._sums.get((endpoint, Arm.LEGACY, at), Tally()),
+            )
 
 
 def _at(event: RolloutEvent) -> datetime:
-    assert event.at is not None, "the store gives every event its moment"
+    assert event.at is not None, "the store sets the time of every event"
     return event.at.astimezone(UTC)
 
 
 def _newest(store: Store, own: Sequence[RolloutEvent]) -> datetime:
-    """The newest that is known of a run that goes on: of its events, and of the ledger."""
+    """Return the time of a run's newest event, or the end of the newest ledger bucket if later."""
     rows = store.ledger(max(_at(own[-1]) - BUCKET, store.now() - SLICE))
     return max([_at(own[-1]), *(row.bucket.astimezone(UTC) + BUCKET for row in rows)])
 
 
-def _stays(own: Iterable[RolloutEvent], until: datetime) -> Iterator[StageInterval]:
+def _stages(own: Iterable[RolloutEvent]) -> Iterator[Stage]:
     opened: dict[str, RolloutEvent] = {}
     for event in own:
         if event.kind is EventKind.STAGE:
             opened[event.endpoint] = event
         elif event.kind in OUTCOMES and event.endpoint in opened:
-            yield _stay(opened.pop(event.endpoint), event, until)
+            yield opened.pop(event.endpoint), event
     for event in opened.values():
-        yield _stay(event, None, until)
-
-
-def _stay(opened: RolloutEvent, decided: RolloutEvent | None, until: datetime) -> StageInterval:
-    return StageInterval(
-        endpoint=opened.endpoint,
-        stage=opened.evidence["stage"],
-        percent=opened.evidence["percent"],
-        since=_at(opened),
-        until=_at(decided) if decided else until,
-        opened=opened,
-        decided=decided,
-    )
-
-
-def _step(length: timedelta) -> timedelta:
-    """The least whole number of buckets of which POINTS are enough."""
-    return BUCKET * max(1, -(-length // (BUCKET * POINTS)))
+        yield event, None
 
 
 def _rows(store: Store, since: datetime, until: datetime) -> Iterator[LedgerRow]:
@@ -117,76 +183,14 @@ def _rows(store: Store, since: datetime, until: datetime) -> Iterator[LedgerRow]
         since += SLICE
 
 
-def _add(
-    sums: _Sums, row: LedgerRow, stays: Iterable[StageInterval], since: datetime, step: timedelta
-) -> None:
-    keys = [
-        (row.endpoint, stay.stage, row.arm)
-        for stay in stays
-        if stay.endpoint == row.endpoint and stay.since <= row.bucket < stay.until
-    ]
-    at = since + (row.bucket - since) // step * step
-    sums.totals.setdefault((row.endpoint, row.arm), Tally()).add(row.tally)
-    sums.points.setdefault((row.endpoint, at, row.arm), Tally()).add(row.tally)
-    for key in keys:
-        sums.stays.setdefault(key, Tally()).add(row.tally)
+def _lacks(ledger: ArmEvidence, recorded: ArmEvidence) -> bool:
+    return any(ledger.counts[name] < count for name, count in recorded.counts.items())
 
 
-def _figures(sums: _Sums, stay: StageInterval) -> Arms:
-    """A stage's figures: the ledger's, unless it has less than the decision was based on."""
-    found = {
-        arm: arm_evidence(sums.stays.get((stay.endpoint, stay.stage, arm.value), Tally()))
-        for arm in Arm
-    }
-    domain, legacy = found[Arm.DOMAIN], found[Arm.LEGACY]
-    told = stay.evidence
-    if told and (_lacks(domain, told.domain) or _lacks(legacy, told.legacy)):
-        return Arms(domain=told.domain, legacy=told.legacy, forgotten=True)
-    return Arms(domain=domain, legacy=legacy)
-
-
-def _lacks(ledger: ArmEvidence, told: ArmEvidence) -> bool:
-    return any(ledger.counts[name] < count for name, count in told.counts.items())
-
-
-def _totals(sums: _Sums, endpoint: str, figures: Mapping[tuple[str, int], Arms]) -> Arms:
-    """The whole run's figures; where parts are forgotten, those of the stages, added up."""
-    stages = [arms for (name, _), arms in figures.items() if name == endpoint]
-    if any(arms.forgotten for arms in stages):
-        domain, legacy = (_added(getattr(arms, arm.value) for arms in stages) for arm in Arm)
-        return Arms(domain=domain, legacy=legacy, forgotten=True)
-    found = (sums.totals.get((endpoint, arm.value), Tally()) for arm in Arm)
-    domain, legacy = map(arm_evidence, found)
-    return Arms(domain=domain, legacy=legacy)
-
-
-def _added(stages: Iterable[ArmEvidence]) -> ArmEvidence:
-    """The counts of several; percentiles cannot be added."""
-    total = Tally()
+def _total(stages: Iterable[StageInterval]) -> dict[Arm, ArmEvidence]:
+    """Return the sum of the stages' counts. It has no percentiles: they cannot be added."""
+    totals = {arm: Tally() for arm in Arm}
     for stage in stages:
-        total.add(convert(stage.counts, Tally))
-    return arm_evidence(total)
-
-
-def _points(sums: _Sums, endpoint: str, until: datetime, step: timedelta) -> list[ChartPoint]:
-    """The last one is shorter: to the end of the run's last bucket."""
-    end = next_bucket(until)
-    moments = sorted({at for name, at, _ in sums.points if name == endpoint})
-    return [
-        ChartPoint(
-            at=at,
-            seconds=min(step, end - at).total_seconds(),
-            domain=sums.points.get((endpoint, at, Arm.DOMAIN.value), Tally()),
-            legacy=sums.points.get((endpoint, at, Arm.LEGACY.value), Tally()),
-        )
-        for at in moments
-    ]
-
-
-def _is_around(event: RolloutEvent, own: Sequence[RolloutEvent], run: Run, until: datetime) -> bool:
-    return (
-        event not in own
-        and (event.endpoint in run.plan.endpoints or event.endpoint == own[0].endpoint)
-        and own[0].id < event.id
-        and _at(own[0]) <= _at(event) <= until
-    )
+        for arm, total in totals.items():
+            total.add(convert(stage.figures.arms[arm].counts, Tally))
+    return {arm: arm_evidence(total) for arm, total in totals.items()}

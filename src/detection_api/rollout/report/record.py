@@ -1,86 +1,108 @@
-"""Everything that the record has of a run, and nothing that changes later: see `reading.py`."""
+"""The record of a run: everything that the ledger and the events hold of it.
 
-from collections.abc import Mapping, Sequence
+Nothing in it changes once the run has ended. `loader` reads it.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from detection_api.canary.state import BUCKET_SECONDS, Arm, EventKind, RolloutEvent, Tally, convert
 from detection_api.rollout.gates import ArmEvidence, Evidence, Gate
-from detection_api.rollout.run import Run
+from detection_api.rollout.run import Run, RunProgress
 
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class EndpointOutcome(Enum):
-    """What became of an endpoint in a stage."""
+class StageOutcome(Enum):
+    """How an endpoint's stage ended."""
 
     PASSED = "passed"
     FAILED = "failed"
     LEFT = "left"
-    """Neither passed nor failed; left behind as it stood."""
+    """The run left the endpoint behind: the stage neither passed nor failed."""
     OPEN = "open"
-    """Not decided: the run has not got so far, or was ended."""
+    """The run has not decided the stage, or was ended before it did."""
 
 
 OUTCOMES = {
-    EventKind.PASS: EndpointOutcome.PASSED,
-    EventKind.FAIL: EndpointOutcome.FAILED,
-    EventKind.LEAVE: EndpointOutcome.LEFT,
+    EventKind.PASS: StageOutcome.PASSED,
+    EventKind.FAIL: StageOutcome.FAILED,
+    EventKind.LEAVE: StageOutcome.LEFT,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arms:
-    """Both arms' figures, and whether they are an event's because the ledger has forgotten."""
+class Figures:
+    """What both arms of an endpoint did from `since` until `until`.
 
-    domain: ArmEvidence
-    legacy: ArmEvidence
-    forgotten: bool = False
+    `is_recorded` is true if the ledger has lost part of it. The figures are then those that the
+    decision of the stage recorded, or for the whole run the sum of all its stages.
+    """
+
+    endpoint: str
+    since: datetime
+    until: datetime
+    arms: Mapping[Arm, ArmEvidence]
+    is_recorded: bool = False
+    decision: RolloutEvent | None = None
 
     @property
-    def both(self) -> tuple[tuple[Arm, ArmEvidence], ...]:
-        """The domain, then legacy."""
-        return ((Arm.DOMAIN, self.domain), (Arm.LEGACY, self.legacy))
+    def domain(self) -> ArmEvidence:
+        """Return the figures of the domain."""
+        return self.arms[Arm.DOMAIN]
+
+    @property
+    def legacy(self) -> ArmEvidence:
+        """Return the figures of legacy."""
+        return self.arms[Arm.LEGACY]
+
+    @property
+    def seconds(self) -> float:
+        """Return the length of the ledger's buckets that begin in this time."""
+        return (next_bucket(self.until) - next_bucket(self.since)).total_seconds()
+
+    def both(self, count: str) -> int:
+        """Return one of the ledger's counts, summed over both arms."""
+        return sum(arm.counts[count] for arm in self.arms.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageInterval:
-    """An endpoint's time in a stage: `since` its STAGE `until` what was decided, or the run's end.
+    """An endpoint's time in one stage, from its STAGE event until the decision or the run's end.
 
-    `decided` is the PASS, FAIL or LEAVE.
+    `decision` is the PASS, FAIL or LEAVE event, or None if there is none.
     """
 
     endpoint: str
     stage: int
     percent: float
-    since: datetime
-    until: datetime
     opened: RolloutEvent
-    decided: RolloutEvent | None
+    decision: RolloutEvent | None
+    figures: Figures
 
     @property
-    def outcome(self) -> EndpointOutcome:
-        """What became of it."""
-        return OUTCOMES[self.decided.kind] if self.decided else EndpointOutcome.OPEN
+    def outcome(self) -> StageOutcome:
+        """Return how the stage ended."""
+        return OUTCOMES[self.decision.kind] if self.decision else StageOutcome.OPEN
 
     @property
     def evidence(self) -> Evidence | None:
-        """What was measured when it was decided, where anything was."""
-        found = self.decided.evidence.get("evidence") if self.decided else None
-        return convert(found, Evidence) if found else None
+        """Return the evidence of the decision, or None if it has none."""
+        return recorded_evidence(self.decision)
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """What the gates said then."""
-        found = self.decided.evidence.get("gates", ()) if self.decided else ()
+        """Return the gates of the decision."""
+        found = self.decision.evidence.get("gates", ()) if self.decision else ()
         return convert(found, tuple[Gate, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartPoint:
-    """What both arms of an endpoint did in the `seconds` from `at` on."""
+    """The counts of both arms of an endpoint in the `seconds` from `at` on."""
 
     at: datetime
     seconds: float
@@ -89,40 +111,51 @@ class ChartPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """A run, from `since`, the beginning of the bucket of its START, `until` its END.
+class EndpointRecord:
+    """One endpoint in a run: its stages in order, its figures and its chart of the whole run."""
 
-    Of a run that has not ended `until` is the newest word of it. `events` are its own, oldest
-    first; `around` what others changed and the guard said of its endpoints meanwhile. `figures` are
-    by endpoint and stage, `totals` by endpoint, the whole run's.
+    name: str
+    progress: RunProgress
+    stages: tuple[StageInterval, ...]
+    figures: Figures
+    points: tuple[ChartPoint, ...]
+
+    @property
+    def decided(self) -> list[tuple[StageInterval, RolloutEvent, Evidence]]:
+        """Return each stage that was decided by evidence, with its decision and the evidence."""
+        found = ((stage, stage.decision, stage.evidence) for stage in self.stages)
+        return [(stage, event, evidence) for stage, event, evidence in found if event and evidence]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run from `since`, where the ledger's bucket of its START begins, until its END.
+
+    If the run has not ended, `until` is the time of its newest event or ledger bucket. `events` are
+    the run's own, oldest first. `other_events` changed its endpoints or warned of them meanwhile.
+    `step` is the distance of two chart points.
     """
 
     run: Run
     since: datetime
     until: datetime
-    events: tuple[RolloutEvent, ...]
-    around: tuple[RolloutEvent, ...]
-    stays: tuple[StageInterval, ...]
-    figures: Mapping[tuple[str, int], Arms]
-    totals: Mapping[str, Arms]
-    points: Mapping[str, Sequence[ChartPoint]]
     step: timedelta
+    events: tuple[RolloutEvent, ...]
+    other_events: tuple[RolloutEvent, ...]
+    endpoints: tuple[EndpointRecord, ...]
 
     @property
-    def endpoints(self) -> list[str]:
-        """Those that the run is about."""
-        return sorted(self.run.plan.endpoints)
-
-    def of(self, endpoint: str) -> list[StageInterval]:
-        """An endpoint's stages, in order."""
-        return [stay for stay in self.stays if stay.endpoint == endpoint]
+    def stages(self) -> list[StageInterval]:
+        """Return the stages of all endpoints."""
+        return [stage for endpoint in self.endpoints for stage in endpoint.stages]
 
 
-def covered(since: datetime, until: datetime) -> float:
-    """Seconds of the ledger's buckets that begin from `since` on, and before `until`."""
-    return (next_bucket(until) - next_bucket(since)).total_seconds()
+def recorded_evidence(decision: RolloutEvent | None) -> Evidence | None:
+    """Return the evidence that a decision recorded, or None if there is none."""
+    found = decision.evidence.get("evidence") if decision else None
+    return convert(found, Evidence) if found else None
 
 
 def next_bucket(moment: datetime) -> datetime:
-    """The first beginning of a bucket that is not before a moment."""
-    return moment + (_EPOCH - moment) % BUCKET
+    """Return when the first bucket of the ledger begins that is not before a moment."""
+    return moment + (EPOCH - moment) % BUCKET

@@ -1,12 +1,13 @@
-"""The numbered sources of a report: statements for psql, and commands of ours.
+"""The numbered sources of a report: SQL statements for psql, and names of constants.
 
-A number in the report is what its source says when somebody asks it again.
+A reader who runs a source's statement gets the number that the report shows.
 """
 
 from datetime import UTC, datetime
 
 from detection_api.canary.state import COUNTS, GAMMA, RolloutEvent
-from detection_api.rollout.report.document import Facts, Source
+from detection_api.rollout.report.document import Facts, Source, Text
+from detection_api.rollout.report.record import Figures, RunRecord
 
 _SUMS = ",\n    ".join(f"sum({name}) AS {name}" for name in COUNTS)
 
@@ -20,7 +21,7 @@ COUNTED = f"""\
 SELECT arm, {_SUMS}
 FROM canary_ledger
 {_WHERE}
-GROUP BY arm ORDER BY arm;"""  # noqa: S608 - a text to be read
+GROUP BY arm ORDER BY arm;"""  # noqa: S608 - never executed here
 
 PERCENTILES = f"""\
 WITH bins AS (
@@ -36,14 +37,14 @@ WITH bins AS (
 SELECT arm, percent, round({_MS}, 3) AS ms
 FROM ranked, unnest(ARRAY[50, 95, 99]) AS percent
 WHERE up_to >= ceil(total * percent / 100.0)
-GROUP BY arm, percent ORDER BY arm, percent;"""  # noqa: S608 - a text to be read
+GROUP BY arm, percent ORDER BY arm, percent;"""  # noqa: S608 - never executed here
 
 SERIES = f"""\
 SELECT date_bin('{{step}} seconds', bucket, '{{since}}') AS at, arm,
     sum(requests) AS requests, sum(errors + timeouts + violations) AS failures
 FROM canary_ledger
 {_WHERE}
-GROUP BY at, arm ORDER BY at, arm;"""  # noqa: S608 - a text to be read
+GROUP BY at, arm ORDER BY at, arm;"""  # noqa: S608 - never executed here
 
 
 P95_SERIES = f"""\
@@ -60,76 +61,88 @@ WITH bins AS (
 )
 SELECT at, arm, round({_MS}, 3) AS p95_ms
 FROM ranked WHERE up_to >= ceil(total * 0.95)
-GROUP BY at, arm ORDER BY at, arm;"""  # noqa: S608 - a text to be read
+GROUP BY at, arm ORDER BY at, arm;"""  # noqa: S608 - never executed here
 
 EVENT = "SELECT * FROM rollout_event WHERE {where} ORDER BY id;"
 
 
 class Sources:
-    """Hands out the numbers; the same source has the same number wherever it is used."""
+    """Numbers the sources. The same source has the same number wherever it is used."""
 
-    def __init__(self, run: int) -> None:
-        self._run = run
+    def __init__(self, record: RunRecord) -> None:
+        self._record = record
         self._sources: dict[str, Source] = {}
 
     @property
     def all(self) -> tuple[Source, ...]:
-        """Every source that was used, by number."""
+        """Return every source that was used, by number."""
         return tuple(self._sources.values())
 
-    def event(self, event: RolloutEvent) -> int:
-        """An event of the audit."""
-        text = EVENT.format(where=f"id = {event.id}")
-        return self._number("source.event", {"id": str(event.id), "kind": event.kind.value}, text)
+    def event(self, event: RolloutEvent | None) -> int:
+        """Return the number of an event of the audit, or of all the run's events without one."""
+        if event is None:
+            return self.events()
+        facts: Facts = {"id": str(event.id), "kind": Text(f"event.{event.kind.value}")}
+        return self._number(EVENT.format(where=f"id = {event.id}"), "source.event", facts)
 
     def events(self) -> int:
-        """All events of the run."""
-        run = self._run
-        text = EVENT.format(where=f"id = {run} OR run = {run}")
-        return self._number("source.events", {"run": str(run)}, text)
+        """Return the number of all events of the run."""
+        run = str(self._record.run.id)
+        where = f"id = {run} OR run = {run}"
+        return self._number(EVENT.format(where=where), "source.events", {"run": run})
 
-    def around(self, since: datetime, until: datetime) -> int:
-        """All events while the run went on, its own or not."""
-        text = EVENT.format(where=f"at >= '{_moment(since)}' AND at <= '{_moment(until)}'")
-        return self._number("source.around", {}, text)
+    def all_events(self) -> int:
+        """Return the number of all events from the run's begin to its end, its own or not."""
+        since, until = _moment(self._record.since), _moment(self._record.until)
+        where = f"at >= '{since}' AND at <= '{until}'"
+        return self._number(EVENT.format(where=where), "source.all_events", {})
 
-    def counts(self, endpoint: str, since: datetime, until: datetime) -> int:
-        """What the ledger counted of an endpoint in a window."""
-        return self._ledger("source.counts", COUNTED, endpoint, since, until)
+    def counts(self, figures: Figures) -> int:
+        """Return where the counts of figures come from."""
+        if figures.is_recorded:
+            return self.event(figures.decision)
+        return self._ledger("source.counts", COUNTED, figures)
 
-    def percentiles(
-        self, endpoint: str, since: datetime, until: datetime, histogram: str = "latency"
-    ) -> int:
-        """The percentiles of the ledger's histograms of an endpoint in a window."""
+    def percentiles(self, figures: Figures, histogram: str = "latency") -> int:
+        """Return where the percentiles of figures come from."""
+        if figures.is_recorded:
+            return self.event(figures.decision)
         key = f"source.percentiles.{histogram}"
-        return self._ledger(key, PERCENTILES, endpoint, since, until, histogram=histogram)
+        return self._ledger(key, PERCENTILES, figures, histogram=histogram)
 
-    def series(self, endpoint: str, since: datetime, until: datetime, step: int) -> int:
-        """Counts of an endpoint over time; `step` is in seconds."""
-        return self._ledger("source.series", SERIES, endpoint, since, until, step=str(step))
+    def series(self, figures: Figures) -> int:
+        """Return where the chart of an endpoint's requests comes from."""
+        return self._ledger("source.series", SERIES, figures, step=self._step())
 
-    def p95_series(self, endpoint: str, since: datetime, until: datetime, step: int) -> int:
-        """P95 of an endpoint over time; `step` is in seconds."""
-        key = "source.p95_series"
-        return self._ledger(key, P95_SERIES, endpoint, since, until, step=str(step))
+    def p95_series(self, figures: Figures) -> int:
+        """Return where the chart of an endpoint's P95 comes from."""
+        return self._ledger("source.p95_series", P95_SERIES, figures, step=self._step())
 
     def code(self, name: str) -> int:
-        """A constant of this application's code."""
-        return self._number("source.code", {"name": name}, name)
+        """Return the number of a constant or function of this application, by its full name."""
+        return self._number(name, "source.code", {"name": name})
 
-    def _ledger(
-        self, key: str, statement: str, endpoint: str, since: datetime, until: datetime, **more: str
-    ) -> int:
+    def _step(self) -> str:
+        return str(int(self._record.step.total_seconds()))
+
+    def _ledger(self, key: str, statement: str, figures: Figures, **parts: str) -> int:
         text = statement.format(
-            endpoint=endpoint.replace("'", "''"), since=_moment(since), until=_moment(until), **more
+            endpoint=figures.endpoint.replace("'", "''"),
+            since=_moment(figures.since),
+            until=_moment(figures.until),
+            **parts,
         )
-        facts: Facts = {"endpoint": endpoint, "since": since, "until": until}
-        return self._number(key, facts, text)
+        facts: Facts = {
+            "endpoint": figures.endpoint,
+            "since": figures.since,
+            "until": figures.until,
+        }
+        return self._number(text, key, facts)
 
-    def _number(self, key: str, facts: Facts, text: str) -> int:
+    def _number(self, text: str, key: str, facts: Facts) -> int:
         if text not in self._sources:
             number = len(self._sources) + 1
-            self._sources[text] = Source(number=number, key=key, facts=facts, text=text)
+            self._sources[text] = Source(number=number, title=Text(key, facts), text=text)
         return self._sources[text].number
 
 

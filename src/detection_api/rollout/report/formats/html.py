@@ -1,20 +1,22 @@
-"""The report as one HTML file: no script, nothing to load, for a screen, a phone and paper."""
+"""The report as one HTML file without scripts and external files, for screen, phone and paper."""
 
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from detection_api.rollout.report.document import Chart, Document, Number, Paragraph, Section, Table
+from detection_api.rollout.report.document import Chart, Document, Number, Section, Table
 from detection_api.rollout.report.formats import charts
-from detection_api.rollout.report.formats.template_context import Words
+from detection_api.rollout.report.formats.writer import Writer
+
+PACKAGE = "detection_api.rollout.report"
 
 
 def render(document: Document, language: str) -> str:
-    """The document in a language."""
-    words = Words(language, escape=_escape, code="<code>{}</code>".format)
+    """Return the document in a language."""
+    writer = Writer(language, escape=lambda text: str(escape(text)), code="<code>{}</code>".format)
     environment = Environment(
-        loader=PackageLoader("detection_api.rollout.report"),
+        loader=PackageLoader(PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -22,21 +24,16 @@ def render(document: Document, language: str) -> str:
     )
     environment.tests.update(
         chart=lambda block: isinstance(block, Chart),
-        paragraph=lambda block: isinstance(block, Paragraph),
-        part=lambda block: isinstance(block, Section),
+        section=lambda block: isinstance(block, Section),
         table=lambda block: isinstance(block, Table),
-        numeric=lambda told: told.value is None or isinstance(told.value, Number),
+        numeric=lambda cell: cell.value is None or isinstance(cell.value, Number),
     )
-    style = resources.files("detection_api.rollout.report") / "templates" / "report.css"
+    style = resources.files(PACKAGE) / "templates" / "report.css"
     return environment.get_template("report.html").render(
         document=document,
-        language=words.language,
+        language=writer.language,
         style=Markup(style.read_text(encoding="utf-8")),  # noqa: S704 - our own file
-        say=lambda key, facts=None: Markup(words.say(key, facts)),  # noqa: S704 - escaped by Words
-        write=lambda value: Markup(words.write(value)),  # noqa: S704 - escaped by Words
-        draw=lambda chart: charts.draw(chart, Words(language)),
+        text=lambda key: Markup(writer.text(key)),  # noqa: S704 - escaped by the writer
+        write=lambda value: Markup(writer.value(value)),  # noqa: S704 - escaped by the writer
+        draw=lambda chart: charts.draw(chart, Writer(language)),
     )
-
-
-def _escape(text: str) -> str:
-    return str(escape(text))

@@ -1,1 +1,1 @@
-"""The sections of the report, from the record of a run; pure."""
+"""The sections of the report. Each function makes one from the record of a run; pure."""

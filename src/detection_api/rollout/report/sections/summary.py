@@ -1,35 +1,38 @@
-"""The first lines: what became of the run, what failed, and what was not proven; pure."""
+"""The first lines of the report: how the run ended, what failed, what is unproven; pure."""
 
 from collections.abc import Iterator
 
-from detection_api.canary.state import EventKind, RolloutEvent
+from detection_api.canary.state import EventKind
 from detection_api.rollout.report.document import (
     Cell,
     Facts,
     Number,
-    Paragraph,
+    Row,
     Section,
     Sentences,
     Table,
     Text,
     Tone,
     Unit,
+    bad_count,
     cell,
+    listed,
 )
-from detection_api.rollout.report.record import RunRecord
-from detection_api.rollout.report.sections.stages import counted_in_all
-from detection_api.rollout.report.sections.verdicts import failures, reasons, untouched, verdict
+from detection_api.rollout.report.record import EndpointRecord, RunRecord
+from detection_api.rollout.report.sections.verdicts import (
+    failures,
+    reasons,
+    sum_of_causes,
+    untested_branches,
+    verdict,
+)
 from detection_api.rollout.report.sources import Sources
 from detection_api.rollout.run import Completion, Phase
 
 
 def lead(record: RunRecord, sources: Sources) -> tuple[Cell, ...]:
-    """The verdict: first what became of it, then every failure, then what it cost."""
-    return (
-        _completion(record, sources),
-        *_behind(record, sources),
-        _failed(record, sources),
-    )
+    """Return the first lines: how the run ended, each endpoint behind, and the failures."""
+    return _completion(record, sources), *_behind(record, sources), _failures(record, sources)
 
 
 def _completion(record: RunRecord, sources: Sources) -> Cell:
@@ -41,139 +44,106 @@ def _completion(record: RunRecord, sources: Sources) -> Cell:
         "percent": Number(run.plan.stages[-1], Unit.PERCENT),
     }
     if run.end is None:
-        return cell(
-            Text("lead.running", {**facts, "until": record.until}), sources.events(), tone=Tone.WARN
-        )
+        text = Text("lead.running", {**facts, "until": record.until})
+        return cell(text, sources.events(), tone=Tone.WARN)
     completion = Completion(run.end.evidence["completion"])
     tone = Tone.GOOD if completion is Completion.COMPLETE else Tone.BAD
     return cell(Text(f"lead.{completion.value}", facts), sources.event(run.end), tone=tone)
 
 
 def _behind(record: RunRecord, sources: Sources) -> Iterator[Cell]:
-    """Everybody who is not at the end; those first of whom that is the domain's fault."""
+    """Yield the endpoints that have not reached the end. The domain's failures come first."""
     for tone in (Tone.BAD, Tone.WARN):
         for endpoint in record.endpoints:
-            said, found = verdict(record, endpoint)
-            if found is tone:
-                event = record.run.progress[endpoint].event
-                why = reasons(record, endpoint)
-                facts: Facts = {"endpoint": endpoint, "verdict": said}
-                facts["reasons"] = Sentences(why)
+            text, own_tone = verdict(record, endpoint)
+            if own_tone is tone:
+                why = reasons(endpoint)
+                facts: Facts = {
+                    "endpoint": endpoint.name,
+                    "verdict": text,
+                    "reasons": Sentences(why),
+                }
                 key = "lead.behind" if why else "lead.undecided"
-                source = sources.event(event) if event else sources.events()
-                yield cell(Text(key, facts), source, tone=tone)
+                yield cell(Text(key, facts), sources.event(endpoint.progress.event), tone=tone)
 
 
-def _failed(record: RunRecord, sources: Sources) -> Cell:
-    domain = [arms.domain for arms in record.totals.values()]
-    legacy = [arms.legacy for arms in record.totals.values()]
-    requests = sum(arm.counts["requests"] for arm in domain)
-    causes = {
-        cause: sum(arm.failures[cause] for arm in domain)
-        for cause in ("error", "timeout", "contract")
-    }
-    n = sum(causes.values())
-    facts: Facts = {
-        "n": Number(n),
-        "requests": Number(requests),
-        "fallbacks": Number(sum(arm.counts["fallbacks"] for arm in legacy)),
-        "causes": failures(causes.items()),
-    }
-    numbers = [counted_in_all(record, sources, e) for e in record.endpoints]
+def _failures(record: RunRecord, sources: Sources) -> Cell:
+    figures = [endpoint.figures for endpoint in record.endpoints]
+    numbers = [sources.counts(each) for each in figures]
+    causes = sum_of_causes(each.domain.failures for each in figures)
+    failed, requests = sum(causes.values()), sum(f.domain.counts["requests"] for f in figures)
     if not requests:
         return cell(Text("lead.no_traffic"), *numbers, tone=Tone.BAD)
-    return cell(
-        Text("lead.failures" if n else "lead.no_failures", facts),
-        *numbers,
-        tone=Tone.BAD if n else Tone.GOOD,
-    )
+    facts: Facts = {
+        "n": Number(failed),
+        "requests": Number(requests),
+        "fallbacks": Number(sum(f.legacy.counts["fallbacks"] for f in figures)),
+        "causes": failures(causes),
+    }
+    key, tone = ("lead.failures", Tone.BAD) if failed else ("lead.no_failures", Tone.GOOD)
+    return cell(Text(key, facts), *numbers, tone=tone)
 
 
 def unproven(record: RunRecord, sources: Sources) -> Section:
-    """What this run has not shown."""
-    found = tuple(_unproven(record, sources))
-    nothing = (cell(Text("unproven.nothing")),)
-    return Section(key="unproven", blocks=(Paragraph(cells=found or nothing, listed=bool(found)),))
+    """Return what this run has not proven."""
+    return Section(key="unproven", blocks=(listed(*_unproven(record, sources)),))
 
 
 def _unproven(record: RunRecord, sources: Sources) -> Iterator[Cell]:
-    yield from _undone(record, sources)
     for endpoint in record.endpoints:
-        stays = record.of(endpoint)
-        if branches := untouched(stays):
-            source = sources.event(next(iter(branches.values())).decided or stays[-1].opened)
-            said = Text("unproven.branches", {"endpoint": endpoint, "branches": sorted(branches)})
-            yield cell(said, source, tone=Tone.WARN)
-        for stay in stays:
-            if record.figures[endpoint, stay.stage].forgotten and stay.decided:
-                percent = Number(stay.percent, Unit.PERCENT)
-                said = Text("unproven.forgotten", {"endpoint": endpoint, "percent": percent})
-                yield cell(said, sources.event(stay.decided), tone=Tone.WARN)
-    yield from _unverified(record, sources)
+        if missing := _missing_stages(record, endpoint):
+            text = Text("unproven.stages", {"endpoint": endpoint.name, "stages": missing})
+            yield cell(text, sources.events(), tone=Tone.WARN)
+    for endpoint in record.endpoints:
+        if branches := untested_branches(endpoint):
+            facts: Facts = {"endpoint": endpoint.name, "branches": sorted(branches)}
+            source = sources.event(next(iter(branches.values())))
+            yield cell(Text("unproven.branches", facts), source, tone=Tone.WARN)
+        for stage in endpoint.stages:
+            if stage.figures.is_recorded:
+                facts = {"endpoint": endpoint.name, "percent": Number(stage.percent, Unit.PERCENT)}
+                source = sources.event(stage.decision)
+                yield cell(Text("unproven.recorded", facts), source, tone=Tone.WARN)
+    if not record.run.plan.verify_urls:
+        source = sources.event(record.events[0])
+        yield cell(Text("unproven.verification"), source, tone=Tone.WARN)
     yield cell(Text("unproven.outside"))
 
 
-def _undone(record: RunRecord, sources: Sources) -> Iterator[Cell]:
-    """Stages that an endpoint has not passed."""
-    for endpoint in record.endpoints:
-        passed = {e.evidence["stage"] for e in _passes(record, endpoint)}
-        first = record.run.plan.first_stage(endpoint)
-        missing = [
-            Number(percent, Unit.PERCENT)
-            for number, percent in enumerate(record.run.plan.stages, 1)
-            if number >= first and number not in passed
-        ]
-        if missing:
-            said = Text("unproven.stages", {"endpoint": endpoint, "stages": missing})
-            yield cell(said, sources.events(), tone=Tone.WARN)
-
-
-def _passes(record: RunRecord, endpoint: str) -> Iterator[RolloutEvent]:
-    return (e for e in record.events if e.endpoint == endpoint and e.kind is EventKind.PASS)
-
-
-def _unverified(record: RunRecord, sources: Sources) -> Iterator[Cell]:
-    if not record.run.plan.verify_urls:
-        yield cell(Text("unproven.verification"), sources.event(record.events[0]), tone=Tone.WARN)
+def _missing_stages(record: RunRecord, endpoint: EndpointRecord) -> list[Number]:
+    """Return the percent of each stage that an endpoint has not passed."""
+    plan = record.run.plan
+    passed = {
+        event.evidence["stage"]
+        for event in record.events
+        if event.endpoint == endpoint.name and event.kind is EventKind.PASS
+    }
+    return [
+        Number(percent, Unit.PERCENT)
+        for stage, percent in enumerate(plan.stages, 1)
+        if stage >= plan.first_stage(endpoint.name) and stage not in passed
+    ]
 
 
 def verdicts(record: RunRecord, sources: Sources) -> Section:
-    """One line an endpoint."""
-    columns = (
-        "endpoint",
-        "verdict",
-        "requests",
-        "failures",
-        "fallbacks",
-        "mismatches",
-        "domain_p95",
-        "legacy_p95",
-    )
+    """Return the verdict on each endpoint, one row each."""
     rows = tuple(_verdict_row(record, sources, endpoint) for endpoint in record.endpoints)
-    return Section(key="verdicts", blocks=(Table(key="verdicts", columns=columns, rows=rows),))
+    return Section(key="verdicts", blocks=(Table(key="verdicts", rows=rows),))
 
 
-def _verdict_row(record: RunRecord, sources: Sources, endpoint: str) -> tuple[Cell, ...]:
-    said, tone = verdict(record, endpoint)
-    event = record.run.progress[endpoint].event
-    arms = record.totals[endpoint]
-    counts = counted_in_all(record, sources, endpoint)
-    percentiles = sources.percentiles(endpoint, record.since, record.until)
-    failed = sum(arms.domain.failures.values())
-    differing = [d for s in record.of(endpoint) if s.evidence for d in s.evidence.mismatches]
-    is_known = any(stay.evidence for stay in record.of(endpoint))
-    mismatches = sum(d.count for d in differing)
-    return (
-        cell(endpoint),
-        cell(said, *([sources.event(event)] if event else [sources.events()]), tone=tone),
-        cell(arms.domain.counts["requests"], counts),
-        cell(failed, counts, tone=Tone.BAD if failed else Tone.PLAIN),
-        cell(arms.legacy.counts["fallbacks"], counts),
-        cell(
-            mismatches if is_known else None,
-            sources.events(),
-            tone=Tone.BAD if mismatches else Tone.PLAIN,
-        ),
-        cell(arms.domain.latency.p95_ms, percentiles, unit=Unit.MS),
-        cell(arms.legacy.latency.p95_ms, percentiles, unit=Unit.MS),
-    )
+def _verdict_row(record: RunRecord, sources: Sources, endpoint: EndpointRecord) -> Row:
+    text, tone = verdict(record, endpoint)
+    figures = endpoint.figures
+    counts, percentiles = sources.counts(figures), sources.percentiles(figures)
+    evidences = [evidence for _, _, evidence in endpoint.decided]
+    mismatches = sum(found.count for evidence in evidences for found in evidence.mismatches)
+    return {
+        "endpoint": cell(endpoint.name),
+        "verdict": cell(text, sources.event(endpoint.progress.event), tone=tone),
+        "requests": cell(figures.domain.counts["requests"], counts),
+        "failures": bad_count(sum(figures.domain.failures.values()), counts),
+        "fallbacks": cell(figures.legacy.counts["fallbacks"], counts),
+        "mismatches": bad_count(mismatches, sources.events()) if evidences else cell(None),
+        "domain_p95": cell(figures.domain.latency.p95_ms, percentiles, unit=Unit.MS),
+        "legacy_p95": cell(figures.legacy.latency.p95_ms, percentiles, unit=Unit.MS),
+    }
