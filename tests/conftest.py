@@ -105,6 +105,7 @@ def database(database_url: str) -> str:
         connection,
         connection.cursor() as cursor,
     ):
+        cursor.execute("SET LOCAL session_replication_role = replica")  # no triggers
         cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))
     return database_url
 

@@ -30,6 +30,7 @@ SCHEMAS = {
     "0005": "c9b6fc160414",
     "0006": "981b2a446e64",
     "0007": "0e25c4264859",
+    "0008": "4ae431f09c33",
 }
 """A hash of the schema after each revision. Add a new revision's; never change another one's."""
 LOST = {

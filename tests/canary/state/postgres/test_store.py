@@ -21,7 +21,13 @@ from sqlalchemy import create_engine
 from detection_api.canary.state.ledger import LedgerBatch, MismatchTally, Tally
 from detection_api.canary.state.postgres import tables
 from detection_api.canary.state.store import StaleEpochError, Store
-from detection_api.canary.state.types import EventKind, RolloutEvent, RolloutState, Status
+from detection_api.canary.state.types import (
+    EventKind,
+    RolloutEvent,
+    RolloutState,
+    Status,
+    effective,
+)
 from tests.canary.state.test_store import ACTIVE, DIFFERENCE, rolled_back, wrote
 from tests.canary.stores import (
     ALL,
@@ -154,7 +160,7 @@ def test_an_upsert_by_hand_is_one_event(store: Store, database: str) -> None:
         assert store.read().states[ENDPOINT].epoch == len(store.events()) == epoch
     query(database, "DELETE FROM rollout_state")
     query(database, upsert, ENDPOINT, 15)
-    assert len(store.events()) == 3
+    assert len(store.events()) == 4, "the deletion is an event, too"
 
 
 def test_a_write_that_keeps_the_name_that_sql_left_is_one_event(
@@ -445,3 +451,54 @@ def test_an_application_without_migrations_makes_the_same_tables(
     tables.metadata.create_all(engine)
     engine.dispose()
     assert described(url) == described(database_url)
+
+
+ROLLED_BACK = "INSERT INTO rollout_state (endpoint, percent, status) VALUES (%s, 50, 'rolled_back')"
+DEFAULT_AT_50 = "INSERT INTO rollout_state (endpoint, percent) VALUES ('*', 50)"
+REMOVALS = ["DELETE FROM rollout_state", "TRUNCATE rollout_state"]
+
+
+@pytest.mark.parametrize("remove", REMOVALS)
+def test_an_endpoint_stays_rolled_back_when_its_row_is_removed(
+    store: Store, database: str, remove: str
+) -> None:
+    query(database, DEFAULT_AT_50)
+    query(database, ROLLED_BACK, ENDPOINT)
+    before = store.read().states[ENDPOINT]
+    query(database, remove)
+    after = effective(store.read().states, ENDPOINT)
+    assert after.status is Status.ROLLED_BACK
+    assert after.epoch > before.epoch
+    event = store.events(ENDPOINT)[0]
+    assert (event.kind, event.epoch) == (EventKind.ROLLBACK, after.epoch)
+    assert event.by.startswith("sql:")
+    assert "deleted" in event.reason
+
+
+@pytest.mark.parametrize("remove", ["DELETE FROM rollout_state WHERE endpoint <> '*'", *REMOVALS])
+def test_removed_rows_raise_no_exposure(store: Store, database: str, remove: str) -> None:
+    query(database, DEFAULT_AT_50)
+    query(database, "INSERT INTO rollout_state (endpoint, percent) VALUES (%s, 10)", ENDPOINT)
+    query(database, remove)
+    assert effective(store.read().states, ENDPOINT).percent <= 10
+    assert store.events(ENDPOINT)[0].reason.startswith("its row was deleted")
+
+
+@pytest.mark.parametrize("remove", REMOVALS)
+def test_an_epoch_is_never_used_twice(store: Store, database: str, remove: str) -> None:
+    first = wrote(store, ACTIVE)
+    query(database, remove)
+    again = wrote(store, replace(first, epoch=0))
+    assert again.epoch > first.epoch
+    epochs = [event.epoch for event in store.events(ENDPOINT)]
+    assert len(epochs) == len(set(epochs)) == 3
+
+
+def test_a_worker_that_read_a_removed_row_cannot_write_over_a_new_one(
+    store: Store, database: str
+) -> None:
+    first = wrote(store, ACTIVE)
+    query(database, "DELETE FROM rollout_state")
+    wrote(store, replace(first, epoch=0))
+    with pytest.raises(StaleEpochError):
+        store.write(first, EventKind.SET, {})

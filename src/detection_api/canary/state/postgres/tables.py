@@ -151,6 +151,12 @@ BEGIN
             NEW.reason := '';
         END IF;
     END IF;
+    IF TG_OP = 'INSERT' THEN
+        NEW.epoch := greatest(
+            NEW.epoch,
+            1 + (SELECT max(e.epoch) FROM rollout_event e WHERE e.endpoint = NEW.endpoint)
+        );
+    END IF;
     IF OLD.status = 'rolled_back' AND NEW.status <> 'rolled_back' THEN
         NEW.resumed_at := clock_timestamp();
     END IF;
@@ -184,12 +190,67 @@ END $$
     " FOR EACH ROW EXECUTE FUNCTION rollout_state_change()",
     "CREATE TRIGGER rollout_state_audit AFTER INSERT OR UPDATE ON rollout_state"
     " FOR EACH ROW EXECUTE FUNCTION rollout_state_audit()",
+    """
+CREATE OR REPLACE FUNCTION rollout_state_keep(removed rollout_state) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    percent_after double precision := coalesce(
+        (SELECT s.percent FROM rollout_state s WHERE s.endpoint = '*'), 0
+    );
+BEGIN
+    IF removed.status <> 'active' OR percent_after > removed.percent THEN
+        removed.reason := 'its row was deleted, which raises no exposure; ' || removed.reason;
+        removed.by := 'sql';
+        removed.at := clock_timestamp();
+        INSERT INTO rollout_state SELECT removed.*;
+    ELSE
+        INSERT INTO rollout_event (endpoint, kind, by, reason, epoch, evidence)
+        VALUES (
+            removed.endpoint, 'set', 'sql:' || session_user, 'its row was deleted',
+            removed.epoch + 1,
+            jsonb_build_object('percent', percent_after, 'percent_before', removed.percent)
+        );
+    END IF;
+END $$
+""",
+    """
+CREATE OR REPLACE FUNCTION rollout_state_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM rollout_state_keep(OLD);
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE OR REPLACE FUNCTION rollout_state_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    removed rollout_state;
+BEGIN
+    IF TG_WHEN = 'BEFORE' THEN
+        CREATE TEMPORARY TABLE truncated_rollout_state ON COMMIT DROP AS TABLE rollout_state;
+    ELSE
+        FOR removed IN EXECUTE 'TABLE truncated_rollout_state' LOOP
+            PERFORM rollout_state_keep(removed);
+        END LOOP;
+        DROP TABLE truncated_rollout_state;
+    END IF;
+    RETURN NULL;
+END $$
+""",
+    "CREATE TRIGGER rollout_state_deleted AFTER DELETE ON rollout_state"
+    " FOR EACH ROW EXECUTE FUNCTION rollout_state_deleted()",
+    "CREATE TRIGGER rollout_state_truncating BEFORE TRUNCATE ON rollout_state"
+    " FOR EACH STATEMENT EXECUTE FUNCTION rollout_state_truncated()",
+    "CREATE TRIGGER rollout_state_truncated AFTER TRUNCATE ON rollout_state"
+    " FOR EACH STATEMENT EXECUTE FUNCTION rollout_state_truncated()",
 )
 """They keep the promises of `rollout_state` for changes that an operator makes by SQL.
 
-A statement that does not raise the epoch gets it raised, so that a compare-and-swap under way
-loses against it, and one that leaves no event gets one. For all statements alike a rollback
-that is taken back sets `resumed_at`.
+- A statement that does not raise the epoch gets it raised: a compare-and-swap under way then fails.
+- A change without an event gets one.
+- The end of a rollback sets `resumed_at`.
+- A deleted or truncated row is an event. The row comes back if the endpoint was held or rolled
+  back, or if the default is higher: no removal raises exposure.
+- A row that is inserted again continues the epochs of its events: no epoch number is used twice.
 """
 
 for _statement in TRIGGERS:
