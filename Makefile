@@ -18,8 +18,9 @@ run: $(INSTALLED) ## set up and run everything on this machine: http://127.0.0.1
 rollout: $(INSTALLED) ## beside a `make run`: traffic, and a rollout from 0 to 100% with its report
 	@exec $(BIN)/detection-api demo rollout
 
-test: $(READY) ## the whole suite with coverage, on servers that it starts itself
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+test: $(READY) ## the whole suite with coverage, in parallel, on servers that it starts itself
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
+	  --cov --cov-report=term-missing:skip-covered
 
 fleet: $(READY) ## whole fleets under load and kills: minutes, on a machine with nothing else to do
 	$(BIN)/python -m pytest -m fleet

@@ -1,43 +1,24 @@
-"""Real servers for every test that needs one: started once, ended at the end."""
+"""Real servers for every test that needs one. Each worker starts its own once, and stops it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psycopg2
 import pytest
-from flask import Flask
-from flask_migrate import Migrate
-from flask_sqlalchemy import SQLAlchemy
 from hypothesis import settings
 from psycopg2 import extensions, sql
-from sqlalchemy.pool import NullPool
 
 from detection_api.canary.state.postgres import tables
 from detection_api.cli import command
-from detection_api.db.migrating import upgrade as upgrade_database
 from detection_api.dev.embedded import EmbeddedPostgres, EmbeddedValkey
 from detection_api.models.base import Base
 from detection_api.telemetry import logs
+from tests.clusters import MIGRATED, Clusters, create_database, shared_folder
 
 settings.register_profile("suite", deadline=None)  # no test depends on speed
 settings.load_profile("suite")
-
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
-
-
-def migrating_app(url: str) -> Flask:
-    """An application with no more than migrations need, for the database at `url`."""
-    app = Flask("migrations")
-    app.config["SQLALCHEMY_DATABASE_URI"] = url.replace("postgresql:", "postgresql+psycopg2:", 1)
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"poolclass": NullPool}
-    Migrate(app, SQLAlchemy(app, metadata=Base.metadata), directory=str(MIGRATIONS))
-    return app
-
-
-def upgrade(url: str) -> None:
-    """Migrate the database at `url` to the newest revision."""
-    upgrade_database(migrating_app(url))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -55,9 +36,17 @@ def _nobody_beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL server for the whole run."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Clusters:
+    """Makes PostgreSQL clusters for tests that need one of their own."""
+    return Clusters(shared_folder(tmp_path_factory.getbasetemp()))
+
+
+@pytest.fixture(scope="session")
+def postgres(
+    clusters: Clusters, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedPostgres]:
+    """The PostgreSQL server of this worker."""
+    server = clusters.create(tmp_path_factory.mktemp("postgres"))
     server.start()
     yield server
     server.stop()
@@ -65,7 +54,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
-    """A Valkey server for the whole run."""
+    """The Valkey server of this worker."""
     server = EmbeddedValkey(Path(tmp_path_factory.mktemp("valkey")))
     server.start()
     yield server
@@ -75,24 +64,19 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]
 @pytest.fixture(scope="session")
 def new_database(postgres: EmbeddedPostgres) -> Callable[[str], str]:
     """Creates an empty database of the given name; its libpq URL."""
-
-    def create(name: str) -> str:
-        url = postgres.start()
-        with closing(psycopg2.connect(url)) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return url.replace("/postgres?", f"/{name}?", 1)
-
-    return create
+    return partial(create_database, postgres.start())
 
 
 @pytest.fixture(scope="session")
-def database_url(new_database: Callable[[str], str]) -> str:
-    """A database for the whole run, migrated to the newest revision; its libpq URL."""
-    url = new_database("detection_api")
-    upgrade(url)
-    return url
+def migrated_database(postgres: EmbeddedPostgres) -> Callable[[str], str]:
+    """Creates a database of the given name at the newest revision; its libpq URL."""
+    return partial(create_database, postgres.start(), template=MIGRATED)
+
+
+@pytest.fixture(scope="session")
+def database_url(migrated_database: Callable[[str], str]) -> str:
+    """This worker's database at the newest revision; its libpq URL."""
+    return migrated_database("detection_api")
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from detection_api.extensions import canary
 from detection_api.schemas.records import CameraPathSchema, PageQuerySchema, RecordPageSchema
 from detection_api.services import records as service
 from detection_api.web.openapi import Blueprint
-from tests.conftest import upgrade
 from tests.rollout.conftest import Run, run, store  # noqa: F401 - fixtures
 
 PAGE = "/api/v1/records/detection-records/cam0"
@@ -58,10 +57,9 @@ def _retired(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Callable[[str], str]) -> str:
+def url(migrated_database: Callable[[str], str]) -> str:
     """A database of its own, as workers run on it: three records of one camera."""
-    url = new_database("retirement")
-    upgrade(url)
+    url = migrated_database("retirement")
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO detection_records (timestamp, camera_id, fps)"

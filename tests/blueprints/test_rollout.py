@@ -32,7 +32,6 @@ from detection_api.web import auth
 from detection_api.web.throttle import BURST, SECONDS_EACH, Throttle
 from tests.blueprints.test_openapi import ALL
 from tests.canary.stores import batch, heartbeat, latencies, mismatches, pool_of
-from tests.conftest import upgrade
 from tests.ingest.support import query
 from tests.log_lines import logged
 from tests.rollout.controllers import another_controller
@@ -65,10 +64,8 @@ class Bearers:
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Callable[[str], str]) -> str:
-    made = new_database("operators")
-    upgrade(made)
-    return made
+def url(migrated_database: Callable[[str], str]) -> str:
+    return migrated_database("operators")
 
 
 @pytest.fixture(scope="module")

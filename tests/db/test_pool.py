@@ -17,8 +17,8 @@ import pytest
 from psycopg2 import errors, extensions
 
 from detection_api.db.pool import READ_ONLY, Pool, bound_waits
-from detection_api.dev.embedded import EmbeddedPostgres
 from detection_api.errors import DeadlineExceededError
+from tests.clusters import Clusters
 
 DEADLINE = 0.5
 NAME = "pool under test"
@@ -206,8 +206,8 @@ def test_a_read_may_have_less_time_than_others_of_its_pool(pool: Pool) -> None:
     assert ask(pool, "SELECT 1") == 1
 
 
-def test_a_restart_of_the_server_fails_no_read(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path)
+def test_a_restart_of_the_server_fails_no_read(clusters: Clusters, tmp_path: Path) -> None:
+    server = clusters.create(tmp_path)
     pool = Pool(server.start(), size=2, deadline=5, name=NAME, settings=READ_ONLY)
     try:
         with pool.connection():

@@ -16,6 +16,7 @@ from detection_api.db.pool import READ_ONLY, Connection, Pool, bound_waits
 from detection_api.db.replica import DISTRUSTED_FOR, LOOK_HOLDS, Replicated, Watch
 from detection_api.db.replication import Unfit
 from detection_api.dev.embedded import EmbeddedPostgres
+from tests.clusters import Clusters
 from tests.e2e.instance import wait_for
 from tests.log_lines import logged
 from tests.replicas import Replica, run
@@ -32,8 +33,10 @@ def _bounded() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("replicated") / "primary")
+def primary(
+    clusters: Clusters, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedPostgres]:
+    server = clusters.create(tmp_path_factory.mktemp("replicated") / "primary")
     run(server.start(), "CREATE TABLE written (n int)")
     yield server
     server.stop()

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from detection_api.clock import utc_now
-from detection_api.dev.embedded import EmbeddedPostgres
 from detection_api.ingest.event_writer import LogBusyError
 from detection_api.ingest.events import Ingestion
-from tests.conftest import upgrade
+from tests.clusters import MIGRATED, Clusters, database_of
 from tests.ingest.support import (
     append,
     following,
@@ -197,12 +196,11 @@ def test_connections_that_break_lose_and_double_nothing(database: str, log: Path
 
 
 def test_a_follower_sits_out_a_server_that_is_away_and_logs_it_once(
-    tmp_path_factory: pytest.TempPathFactory, log: Path, caplog: pytest.LogCaptureFixture
+    clusters: Clusters, tmp_path: Path, log: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("away"))
-    url = server.start()
+    server = clusters.create(tmp_path / "away")
+    url = database_of(server.start(), MIGRATED)
     try:
-        upgrade(url)
         append(log, lines(1))
         with following(url, log):
             wait_until(lambda: stored(url) == [1])

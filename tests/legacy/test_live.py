@@ -22,7 +22,7 @@ from tests.world import NOW
 
 FORK = """
 import os, signal, sys, threading
-from detection_api import logs
+from detection_api.telemetry import logs
 from detection_api.legacy.live import LiveStatistics
 
 logs.configure("INFO")

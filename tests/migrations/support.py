@@ -7,7 +7,7 @@ from typing import Any
 import flask_migrate
 
 from detection_api.db.migrating import MIGRATIONS
-from tests.conftest import migrating_app
+from tests.clusters import migrating_app
 from tests.ingest.support import query
 
 VERSIONS = sorted(MIGRATIONS.glob("versions/*.py"))

@@ -14,7 +14,7 @@ from psycopg2 import extensions
 
 from detection_api.db import partitions
 from detection_api.db.partitions import Partition
-from tests.conftest import migrating_app, upgrade
+from tests.clusters import migrating_app, upgrade
 from tests.ingest.support import query
 from tests.world import NOW, World, event, unbound_waits, world
 

@@ -15,7 +15,7 @@ from detection_api.canary.state.postgres import tables as canary_tables
 from detection_api.db import partitions
 from detection_api.dev.embedded import EmbeddedPostgres
 from detection_api.models.base import Base
-from tests.conftest import migrating_app, upgrade
+from tests.clusters import migrating_app, upgrade
 from tests.ingest.support import query, wait_until
 from tests.migrations.support import schema, tables
 
@@ -24,7 +24,7 @@ assert models, "importing it registers the tables"
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('detection-api migrations', 0))"
 UPGRADE = """
 import sys
-from tests.conftest import upgrade
+from tests.clusters import upgrade
 upgrade(sys.argv[1])
 """
 

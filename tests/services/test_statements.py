@@ -17,7 +17,6 @@ from detection_api.errors import NotFoundError
 from detection_api.services import records
 from detection_api.services.filtered import FilteredQuery
 from detection_api.services.statistics import DAILY, EVENTS, HISTORY
-from tests.conftest import upgrade
 from tests.world import ARMS, NOW, World
 
 PARAMETERS: dict[str, Any] = {
@@ -86,10 +85,9 @@ def test_an_endpoint_is_one_statement_however_often_it_is_asked(
 
 
 @pytest.fixture(scope="module")
-def filled(new_database: Callable[[str], str]) -> str:
+def filled(migrated_database: Callable[[str], str]) -> str:
     """Three months of records, events and violations, of ten cameras and five types."""
-    url = new_database("filled")
-    upgrade(url)
+    url = migrated_database("filled")
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         for table in partitions.TABLES:

@@ -7,15 +7,13 @@ from pathlib import Path
 import psycopg2
 
 from detection_api.services import statistics
-from tests.conftest import upgrade
 from tests.world import NOW, World, event
 
 
 def test_types_are_in_the_order_of_their_code_points_when_they_are_counted_unsorted(
-    new_database: Callable[[str], str], tmp_path: Path
+    migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
-    url = new_database("hashing")
-    upgrade(url)
+    url = migrated_database("hashing")
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("ALTER DATABASE hashing SET enable_sort = off")
     types = [chr(code) for code in range(ord("A"), ord("z"))]

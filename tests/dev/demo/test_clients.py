@@ -21,7 +21,6 @@ from detection_api.dev.demo.world import World
 from detection_api.extensions import canary
 from detection_api.ingest import cameras
 from detection_api.legacy.sources import sources
-from tests.conftest import upgrade
 from tests.dev.demo.support import environ, settings
 from tests.ingest.support import query, read_to_end
 
@@ -50,11 +49,10 @@ Answer = tuple[str, int, Any]
 
 @pytest.fixture(scope="module")
 def factory(
-    new_database: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+    migrated_database: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Flask]:
     """The application on the demo's week, in both arms, at a moment that does not pass."""
-    url, folder = new_database("demo_clients"), tmp_path_factory.mktemp("demo")
-    upgrade(url)
+    url, folder = migrated_database("demo_clients"), tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "utc_now", lambda: NOW)
         extensions.set_wait_callback(None)

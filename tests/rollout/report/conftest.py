@@ -14,7 +14,6 @@ from detection_api.canary.state.types import AcceptedDifference, EventKind, Mism
 from detection_api.db.pool import Pool, bound_waits
 from detection_api.rollout import run as runs
 from detection_api.rollout.report import RENDERERS, assemble, read
-from tests.conftest import upgrade
 from tests.rollout.history import History, ago
 from tests.rollout.report.past_run import BRANCHES, PastRun, Trouble
 
@@ -63,10 +62,9 @@ Make = Callable[..., PastRun]
 
 
 @pytest.fixture(scope="session")
-def history(new_database: Callable[[str], str]) -> Iterator[History]:
+def history(migrated_database: Callable[[str], str]) -> Iterator[History]:
     """A database for the runs of all tests, each in its own hour."""
-    url = new_database("reports")
-    upgrade(url)
+    url = migrated_database("reports")
     bound_waits()
     pool = Pool(url, size=1, deadline=30, name="tests", settings={})
     yield History(url, PostgresStore(pool.connection))
