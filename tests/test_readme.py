@@ -10,6 +10,7 @@ from detection_api.config import Settings
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
+TABLES = ("docs/configuration.md", "docs/configuration.zh-CN.md")
 VARIABLE = re.compile(r"^\| `([A-Z_<>]+)`", re.MULTILINE)
 OTHERS = {
     "ENV_FILE",
@@ -30,13 +31,13 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", READMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_the_configuration_table_has_every_setting_and_no_other(name: str) -> None:
     settings = {setting.metadata["variable"] for setting in fields(Settings)}
     assert set(VARIABLE.findall((ROOT / name).read_text())) == settings | OTHERS
 
 
-@pytest.mark.parametrize("name", READMES)
+@pytest.mark.parametrize("name", TABLES)
 def test_defaults_in_the_table_are_the_defaults(name: str) -> None:
     rows = dict(
         re.findall(r"^\| `([A-Z_]+)` \| `?([^|`]*)`? \|", (ROOT / name).read_text(), re.MULTILINE)
@@ -52,9 +53,16 @@ def commands(name: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines()]
 
 
-def test_both_readmes_give_the_same_commands() -> None:
-    first, second = ([c.split("#")[0].strip() for c in commands(name)] for name in READMES)
+@pytest.mark.parametrize("name", ["README", "docs/rollout", "docs/operations"])
+def test_both_languages_give_the_same_commands(name: str) -> None:
+    pages = (f"{name}.md", f"{name}.zh-CN.md")
+    first, second = ([c.split("#")[0].strip() for c in commands(page)] for page in pages)
     assert first == second
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_a_readme_has_at_most_250_lines(name: str) -> None:
+    assert len((ROOT / name).read_text().splitlines()) <= 250
 
 
 @pytest.mark.parametrize(

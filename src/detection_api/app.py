@@ -1,18 +1,14 @@
 """Joins the parts into an application; the only place that does."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import psycopg2
 from flask import Flask
 
-from detection_api import __version__, console, legacy, models
+from detection_api import __version__, legacy, models, operations
 from detection_api.blueprints import cameras, monitoring, records, rollout, statistics
 from detection_api.canary.serving import SETTLE, CanarySettings
-from detection_api.canary.state.postgres import SESSION_SETTINGS, PostgresStore
 from detection_api.config import Settings, fail_safe, read_environ
 from detection_api.db import (
     LOOK_DEADLINE,
@@ -27,19 +23,10 @@ from detection_api.db import (
 )
 from detection_api.errors import DetectionError
 from detection_api.extensions import cache, canary, db, migrate, primary, reader
-from detection_api.rollout.lock import is_held
-from detection_api.services.tokens import Tokens
 from detection_api.telemetry import logs, process_metrics
-from detection_api.web import auth, openapi, problems
+from detection_api.web import openapi, problems
 from detection_api.web.application import Application
-from detection_api.web.throttle import Throttle
 
-STORE_DEADLINE = 1.0
-"""Seconds that one statement of the canary's store may take; no request waits for it."""
-TOKENS_DEADLINE = 1.0
-"""Seconds that reading the operators' tokens may take."""
-OPERATORS_DEADLINE = 5.0
-"""Seconds that an operator's statement may take: a server is busy when a rollback is needed."""
 BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp, rollout.blp)
 
 
@@ -54,28 +41,21 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     app.extensions["settings"] = settings
     _connect(app, settings)
     logs.init_app(app)
-    auth.init_app(app, Tokens(_tokens_pool(settings).connection), _throttle())
-    operators = _operators_pool(settings)
-    app.extensions["rollout"] = PostgresStore(operators.connection)
-    app.extensions["is_driven"] = partial(is_held, operators.connection)
     api = openapi.Api()
     openapi.init_app(app, api, __version__)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     overrides = replace(CanarySettings.from_environ(environ), settle=_settle(settings))
-    canary.init_app(
+    operations.init_app(
         app,
-        overrides,
+        canary,
+        database_url=settings.database_url,
+        overrides=overrides,
         answers=(DetectionError,),
-        store=_store(settings),
-        identify=auth.identify,
         request_id=logs.request_id,
-        vitals=process_metrics.measure,
+        program="detection-api",
     )
     problems.init_app(app)
-    with app.app_context():
-        runtime = canary.runtime
-    console.init_app(app, operators, runtime.endpoints, runtime.overrides)
     return app
 
 
@@ -127,48 +107,3 @@ def _settle(settings: Settings) -> float:
     """Seconds by which one arm may see a change later than the other."""
     lag = settings.replica_lag_limit_s + LOOK_HOLDS if settings.database_read_url else 0
     return SETTLE + lag + settings.cache_ttl_s
-
-
-def _store(settings: Settings) -> PostgresStore:
-    """The canary's store, over a session of its own."""
-    pool = Pool(
-        settings.database_url,
-        size=1,
-        deadline=STORE_DEADLINE,
-        name="detection-api canary",
-        settings=SESSION_SETTINGS,
-    )
-    process_metrics.watch("canary", pool)
-    return PostgresStore(pool.connection)
-
-
-def _tokens_pool(settings: Settings) -> Pool:
-    """A connection that operators' tokens are read by."""
-    pool = Pool(
-        settings.database_url,
-        size=1,
-        deadline=TOKENS_DEADLINE,
-        name="detection-api tokens",
-        settings=READ_ONLY,
-    )
-    process_metrics.watch("tokens", pool)
-    return pool
-
-
-def _operators_pool(settings: Settings) -> Pool:
-    """Connections for operators alone: nothing that serves clients waits for them."""
-    pool = Pool(
-        settings.database_url,
-        size=2,
-        deadline=OPERATORS_DEADLINE,
-        name="detection-api operators",
-        settings={},
-    )
-    process_metrics.watch("operators", pool)
-    return pool
-
-
-def _throttle() -> Throttle:
-    """What counts wrong tokens, over all workers of this instance where it has several."""
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    return Throttle(Path(folder, "throttle") if folder else None)

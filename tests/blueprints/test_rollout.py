@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,11 +20,13 @@ from schemathesis.core.parameters import ParameterLocation
 from werkzeug.test import TestResponse
 
 from detection_api import create_app, token_format
+from detection_api.canary.state.postgres import PostgresStore
 from detection_api.canary.state.store import Store
 from detection_api.canary.state.types import DEFAULT, EventKind, RolloutEvent, RolloutState, Status
 from detection_api.extensions import canary
 from detection_api.models.tokens import Role
 from detection_api.rollout.controller.controller import begin
+from detection_api.rollout.extension import rollout_of
 from detection_api.rollout.overview import overview
 from detection_api.rollout.run import Plan, latest
 from detection_api.services.tokens import Tokens
@@ -97,8 +99,7 @@ def store(app: Flask, url: str) -> Store:
         connection.cursor().execute(
             "TRUNCATE rollout_state, rollout_event, canary_ledger, canary_worker, canary_mismatch"
         )
-    found: Store = app.extensions["rollout"]
-    return found
+    return rollout_of(app).store
 
 
 @pytest.fixture
@@ -301,9 +302,9 @@ def test_an_order_that_postgres_does_not_take_in_time_is_a_503(
     client: FlaskClient, order: Callable[..., TestResponse], url: str, name: str, app: Flask
 ) -> None:
     """The token was recognised; then somebody locks the table for long."""
-    patient = app.extensions["rollout"]
+    patient = rollout_of(app)
     impatient = pool_of(url, deadline=0.5)
-    app.extensions["rollout"] = type(patient)(impatient.connection)
+    app.extensions["rollout"] = replace(patient, store=PostgresStore(impatient.connection))
     try:
         with closing(psycopg2.connect(url)) as holder:
             holder.cursor().execute("LOCK TABLE rollout_state")
@@ -313,7 +314,7 @@ def test_an_order_that_postgres_does_not_take_in_time_is_a_503(
         impatient.dispose()
     is_problem(response, 503)
     assert response.headers["Retry-After"] == "5"
-    assert patient.read().states == {}
+    assert patient.store.read().states == {}
 
 
 # What comes of an order

@@ -1,18 +1,10 @@
 """Liveness, health and metrics."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import structlog
 from flask import Response, current_app
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    generate_latest,
-    multiprocess,
-)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from werkzeug.exceptions import ServiceUnavailable
@@ -22,6 +14,7 @@ from detection_api.db import UNAVAILABLE
 from detection_api.extensions import canary
 from detection_api.schemas.monitoring import FleetMetricsSchema, HealthSchema
 from detection_api.services import metrics, monitoring
+from detection_api.telemetry.exposition import exposition
 from detection_api.web.openapi import Blueprint
 
 log = structlog.get_logger(__name__)
@@ -64,13 +57,7 @@ def fleet_metrics() -> dict[str, Any]:
 @blp.response(200, {"type": "string"}, content_type="text/plain")
 def prometheus() -> Response:
     """Counters for Prometheus, over all workers of this instance."""
-    registry = CollectorRegistry()
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.MultiProcessCollector(registry)
-    else:
-        registry.register(REGISTRY)
-    registry.register(_PostgresConnections())
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    return exposition(_PostgresConnections())
 
 
 class _PostgresConnections(Collector):

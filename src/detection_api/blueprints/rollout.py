@@ -5,12 +5,10 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from flask import current_app
-
-from detection_api.canary.state import DEFAULT, EventKind, Store
-from detection_api.extensions import canary
+from detection_api.canary.state import DEFAULT, EventKind
 from detection_api.models.tokens import Role
 from detection_api.rollout import changes, orders, overview
+from detection_api.rollout.extension import rollout_of
 from detection_api.rollout.gates import series
 from detection_api.rollout.run import latest
 from detection_api.schemas import rollout as schemas
@@ -23,26 +21,20 @@ _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED
 blp = Blueprint("rollout", __name__, url_prefix="/api/v1/rollout")
 
 
-def _store() -> Store:
-    """The fleet's store, over connections for operators: the canary's own waits for nobody."""
-    store: Store = current_app.extensions["rollout"]
-    return store
-
-
 @blp.get("")
 @needs(Role.VIEWER)
 @blp.response(200, schemas.OverviewSchema)
 def state() -> overview.Overview:
     """Every endpoint's state, the workers that apply it, and the run that was begun last."""
-    store, runtime = _store(), canary.runtime
-    states, workers = store.read().states, store.workers()
+    rollout = rollout_of()
+    states, workers = rollout.store.read().states, rollout.store.workers()
     return overview.overview(
         states,
         workers,
-        runtime.endpoints,
-        runtime.overrides,
-        latest(store),
-        is_driven=current_app.extensions["is_driven"](),
+        rollout.endpoints,
+        rollout.overrides,
+        latest(rollout.store),
+        is_driven=rollout.is_driven(),
     )
 
 
@@ -52,7 +44,7 @@ def state() -> overview.Overview:
 @blp.response(200, schemas.AuditPageSchema)
 def events(*, limit: int, **which: Any) -> dict[str, Any]:
     """What was changed, by whom and why, and what the guard saw; newest first."""
-    found = _store().events(limit=limit + 1, **which)
+    found = rollout_of().store.events(limit=limit + 1, **which)
     page = found[:limit]
     return {"events": page, "next": page[-1].id if len(found) > limit else None}
 
@@ -67,7 +59,7 @@ def ledger(
     """Requests, failures, fallbacks and percentiles over time, by endpoint and implementation."""
     width = timedelta(seconds=resolution)
     start = start_time - timedelta(seconds=start_time.timestamp() % resolution)
-    rows = _store().ledger(start, end_time, endpoint, width)
+    rows = rollout_of().store.ledger(start, end_time, endpoint, width)
     return {
         "start_time": start,
         "end_time": end_time,
@@ -82,7 +74,7 @@ def ledger(
 @blp.response(200, schemas.MismatchesSchema)
 def mismatches(*, endpoint: str | None, limit: int) -> dict[str, Any]:
     """In which ways the domain's answers differ from legacy's, the most frequent first."""
-    return {"mismatches": _store().mismatches(endpoint)[:limit]}
+    return {"mismatches": rollout_of().store.mismatches(endpoint)[:limit]}
 
 
 def _takes(order: type[RolloutOrderSchema]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -128,8 +120,8 @@ def resume(**order: Any) -> orders.OrderResult:
 
 
 def _carry_out(kind: EventKind, change: changes.Change, **order: Any) -> orders.OrderResult:
-    runtime = canary.runtime
+    rollout = rollout_of()
     wanted = orders.Order(kind=kind, change=change, by=bearer().by, **order)
     lowers_all = wanted.lowers and wanted.endpoint == DEFAULT
     carry_out = orders.lower_all if lowers_all else orders.carry_out
-    return carry_out(_store(), wanted, runtime.endpoints, runtime.overrides)
+    return carry_out(rollout.store, wanted, rollout.endpoints, rollout.overrides)

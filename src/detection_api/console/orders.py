@@ -15,8 +15,8 @@ from detection_api.console.service import console
 from detection_api.console.session.access import session
 from detection_api.db import UNAVAILABLE
 from detection_api.errors import ConflictError
-from detection_api.extensions import canary
 from detection_api.rollout import changes
+from detection_api.rollout.extension import rollout_of
 from detection_api.rollout.orders import Order, carry_out
 
 log = structlog.get_logger(__name__)
@@ -78,10 +78,10 @@ def ask(action: str, name: str) -> ResponseReturnValue:
 def give(action: str, name: str) -> ResponseReturnValue:
     """Do it, with its event; then back to the page that shows it."""
     wanted = _known(action, name)
-    runtime = canary.runtime
+    rollout = rollout_of()
     try:
         order = _order(wanted, name, request.form)
-        done = carry_out(console().store, order, runtime.endpoints, runtime.overrides)
+        done = carry_out(rollout.store, order, rollout.endpoints, rollout.overrides)
     except _UnreadableError as error:
         return _question(action, name, error=str(error)), 422
     except StaleEpochError:

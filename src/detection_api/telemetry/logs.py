@@ -73,8 +73,9 @@ def _add_facts(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.t
 
 
 def bind(**facts: str) -> None:
-    """Have every later line about the request in progress say so."""
-    g.facts.update(facts)
+    """Have every later line about the request in progress say so, if `init_app` was called."""
+    if "facts" in g:
+        g.facts.update(facts)
 
 
 def request_id() -> str:

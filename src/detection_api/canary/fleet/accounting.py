@@ -5,11 +5,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from detection_api.canary.guard import SLOW_SECONDS
 from detection_api.canary.serving import NOBODY, CanaryRequest, FailureCause, Reason, Result
 from detection_api.canary.state import Arm, LedgerBatch, Tally, observe
 
-SLOW = 0.5
-"""Seconds; what takes longer is bad to the guard's `slow`."""
 ONE_FAILURE_PER = 10.0
 """Seconds in which only one failure of the same client counts."""
 MAX_CLIENTS = 10_000
@@ -74,7 +73,7 @@ def ordinary(endpoint: str, ask: CanaryRequest, served: Result, status: int) -> 
     if (
         served.reason is not decision.reason
         or status >= _CLIENT_ERROR
-        or seen.seconds > SLOW
+        or seen.seconds > SLOW_SECONDS
         or decision.reason in _UNJUDGED
         or seen.failure is not None
     ):
@@ -131,7 +130,7 @@ def count(batch: LedgerBatch, endpoint: str, served: Result, status: int) -> Tal
 
 def count_judged(tally: Tally, *, bad: bool, seconds: float, request_id: str) -> None:
     """Add a request that the guard judges."""
-    if seconds > SLOW:
+    if seconds > SLOW_SECONDS:
         tally.slow += 1
     if bad:
         tally.bad += 1

@@ -7,8 +7,6 @@ from detection_api.canary.guard.alarms import PARAMETERS, VERDICTS, Signal
 from detection_api.canary.guard.guard import (
     ADVANCE_COST,
     ADVANCE_POINTS,
-    LATE_RATIO,
-    SLOW_SECONDS,
     Alarm,
     ArmSample,
     Guard,
@@ -18,11 +16,13 @@ from detection_api.canary.guard.guard import (
     may_advance,
     severest,
 )
+from detection_api.canary.guard.slo import LATE_RATIO, MAX_FAILURE_SHARE, SLOW_SECONDS
 
 __all__ = [
     "ADVANCE_COST",
     "ADVANCE_POINTS",
     "LATE_RATIO",
+    "MAX_FAILURE_SHARE",
     "PARAMETERS",
     "SLOW_SECONDS",
     "VERDICTS",

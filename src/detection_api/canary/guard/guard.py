@@ -21,6 +21,7 @@ from detection_api.canary.guard.alarms import (
     replay,
 )
 from detection_api.canary.guard.cusum import Cusum, Wealth
+from detection_api.canary.guard.slo import LATE_RATIO, SLOW_SECONDS
 
 __all__ = [
     "MAX_BATCHES",
@@ -40,10 +41,6 @@ __all__ = [
     "severest",
 ]
 
-SLOW_SECONDS = 0.5
-"""What a request of the domain has to take longer than to be slow."""
-LATE_RATIO = 1.5
-"""How many times legacy's P95 it has to take longer than to be late."""
 P95_START, P95_OVER, P95_WITHIN = 0.5, 1.019, 0.999
 """Legacy's running P95: seconds at first, multiplied at each legacy request by what is for one
 over it or for one within it. The two balance where 5% of the requests are over it."""

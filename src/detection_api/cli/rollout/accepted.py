@@ -50,9 +50,7 @@ def read_expiry(text: str, now: datetime) -> datetime:
 def check_path(path: str, kind: str) -> None:
     """Raise ValueError for a path that excuses nothing of that kind."""
     if kind == BRANCH and not _BRANCH_PATH.fullmatch(path):
-        raise ValueError(
-            "must be a branch as `detection-api rollout run` names it, such as '$.records:empty'"
-        )
+        raise ValueError("must be a branch as a rollout run names it, such as '$.records:empty'")
     if kind == LATENCY and path != "$":
         raise ValueError("must be $: it is all of the endpoint's answers that take longer")
     if kind not in (BRANCH, LATENCY) and not _PATH.fullmatch(path):

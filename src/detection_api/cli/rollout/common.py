@@ -8,16 +8,15 @@ from typing import Any
 
 import click
 import msgspec
-from flask import current_app
 from flask.cli import AppGroup
 
 from detection_api.canary.serving import CanarySettings
 from detection_api.canary.state import DEFAULT, StaleEpochError, Store
 from detection_api.canary.state.postgres import PostgresStore
-from detection_api.cli.command import clear_database_errors, read_variables
-from detection_api.config import Settings, fail_safe
+from detection_api.cli.command import clear_database_errors
 from detection_api.db import Pool
 from detection_api.errors import ConflictError, DeadlineExceededError
+from detection_api.rollout.extension import NoRolloutError, rollout_of
 from detection_api.rollout.lock import SESSION_SETTINGS as LOCK_SETTINGS
 from detection_api.rollout.lock import AnotherControllerError, PostgresLock
 from detection_api.rollout.text import table
@@ -34,7 +33,7 @@ class Commands(AppGroup):
         try:
             with clear_database_errors():
                 return super().invoke(ctx)
-        except (DeadlineExceededError, ConflictError) as error:
+        except (DeadlineExceededError, ConflictError, NoRolloutError) as error:
             raise click.ClickException(str(error)) from error
         except AnotherControllerError as error:
             raise click.ClickException(
@@ -71,8 +70,7 @@ def open_lock() -> PostgresLock:
 
 def open_pool(session: Mapping[str, str] = MappingProxyType({})) -> Pool:
     """A connection to PostgreSQL with these settings, until the command ends."""
-    settings: Settings = current_app.extensions["settings"]
-    url = settings.database_url
+    url = rollout_of().database_url
     pool = Pool(url, size=1, deadline=DEADLINE, name="detection-api rollout", settings=session)
     click.get_current_context().call_on_close(pool.dispose)
     return pool
@@ -80,8 +78,7 @@ def open_pool(session: Mapping[str, str] = MappingProxyType({})) -> Pool:
 
 def canaried() -> list[str]:
     """The endpoints that the canary serves."""
-    views = current_app.view_functions.items()
-    return sorted(name for name, view in views if hasattr(view, "canary"))
+    return sorted(rollout_of().endpoints)
 
 
 def refuse_unknown(*endpoints: str, known: list[str]) -> None:
@@ -99,8 +96,12 @@ def with_default() -> list[str]:
 
 def overrides() -> CanarySettings:
     """What this command's environment says, which is the workers' where it is the same."""
-    _, environ = fail_safe(read_variables())
-    return CanarySettings.from_environ(environ).checked(canaried())
+    return rollout_of().overrides
+
+
+def typed(line: str) -> str:
+    """Return the command to type for `line`, such as `rollout status`, in this application."""
+    return rollout_of().command(line)
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -21,6 +21,7 @@ from detection_api.cli.rollout.common import (
     overrides,
     print_table,
     refuse_unknown,
+    typed,
 )
 from detection_api.cli.rollout.options import Length, Stages, split
 from detection_api.config import read_environ
@@ -217,9 +218,9 @@ def _conclude(ended: Run) -> int:
     if ended.end is None:
         click.echo(
             f"stopped; run {ended.id} is unfinished and every endpoint stays as it is.\n"
-            "  on:   detection-api rollout run\n"
-            "  back: detection-api rollout rollback --reason ...  (then abandon)\n"
-            "  end:  detection-api rollout abandon --reason ..."
+            f"  on:   {typed('rollout run')}\n"
+            f"  back: {typed('rollout rollback')} --reason ...  (then abandon)\n"
+            f"  end:  {typed('rollout abandon')} --reason ..."
         )
         return INTERRUPTED
     completion = Completion(ended.end.evidence["completion"])
@@ -245,4 +246,4 @@ def abandon_run(by: str, reason: str) -> None:
     if unfinished is None or unfinished.end is not None:
         raise click.ClickException("no run is unfinished")
     abandon(store, unfinished, by=by, reason=reason)
-    click.echo(f"run {unfinished.id} is over, abandoned; see `detection-api rollout status`")
+    click.echo(f"run {unfinished.id} is over, abandoned; see `{typed('rollout status')}`")

@@ -16,6 +16,7 @@ from detection_api.cli.rollout.common import (
     print_json,
     print_table,
     refuse_unknown,
+    typed,
     with_default,
 )
 from detection_api.rollout.changes import KILL_SWITCH
@@ -81,8 +82,8 @@ def _print_run(run: RunStatus) -> None:
     print_table(("ENDPOINT", "STAGE", "PHASE"), rows)
     if not run.is_driven:
         click.echo(
-            "no controller is at work on it: `detection-api rollout run` goes on with it,"
-            " `rollout abandon` ends it"
+            f"no controller is at work on it: `{typed('rollout run')}` goes on with it,"
+            f" `{typed('rollout abandon')}` ends it"
         )
 
 

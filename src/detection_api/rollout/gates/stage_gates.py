@@ -11,6 +11,7 @@ from typing import Any
 from detection_api.canary.guard import (
     ADVANCE_COST,
     ADVANCE_POINTS,
+    MAX_FAILURE_SHARE,
     Signal,
     Verdict,
     may_advance,
@@ -22,9 +23,9 @@ from detection_api.rollout.gates.latency_gate import latency
 from detection_api.rollout.run import Plan
 from detection_api.rollout.text import span
 
-CLEARLY_LATE, FAILED_SHARE = 7, 19
-"""So many comparisons in which the domain was too late fail it, where fewer than so many times as
-many were in time: the guard's `failing`, of more than 5%."""
+MIN_TIMEOUTS = 7
+"""The domain fails when at least this many comparisons timed out and they are more than
+MAX_FAILURE_SHARE of all, as in the guard's signal `failing`."""
 NAMED = 5
 """Branches and mismatches that a sentence names."""
 
@@ -173,7 +174,7 @@ def _comparisons(evidence: Evidence, plan: Plan) -> Gate:
         said += f", and {timeouts} in which the domain was too late"
         needed = max(needed, ADVANCE_COST * timeouts)
     figures = {"compared": made, "needed": needed, "noise": noise, "timeouts": timeouts}
-    if timeouts >= CLEARLY_LATE and made < FAILED_SHARE * timeouts:
+    if timeouts >= MIN_TIMEOUTS and timeouts > MAX_FAILURE_SHARE * (made + timeouts):
         return Gate(name="comparisons", outcome=GateOutcome.FAILED, said=said, figures=figures)
     return _counted("comparisons", evidence, made, needed, said, figures)
 

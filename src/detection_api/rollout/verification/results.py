@@ -7,10 +7,9 @@ from enum import Enum
 from typing import Any
 
 from detection_api.canary.comparison import Difference, redacted
+from detection_api.canary.guard import LATE_RATIO
+from detection_api.rollout.gates import LIMIT_MS
 
-MAX_P95_MS = 500.0
-MAX_RATIO = 1.5
-"""The domain's P95 may be so long, and so many times legacy's."""
 UNFELT_MS = 50.0
 """Up to here the ratio does not matter: no client feels it, and a busy machine makes it up."""
 
@@ -108,7 +107,7 @@ def conclude(
     domain: Times,
     unexercised: Iterable[str],
     *,
-    max_ratio: float = MAX_RATIO,
+    max_ratio: float = LATE_RATIO,
 ) -> EndpointResult:
     """What follows from an endpoint's cases and times; of `max_ratio` see `slowness`."""
     failed = (case for case in cases if case.ending is Ending.FAILED)
@@ -148,13 +147,13 @@ def _rank(ordered: Sequence[float], percent: int) -> float | None:
     return ordered[math.ceil(len(ordered) * percent / 100) - 1] if ordered else None
 
 
-def slowness(legacy: Times, domain: Times, max_ratio: float = MAX_RATIO) -> list[str]:
+def slowness(legacy: Times, domain: Times, max_ratio: float = LATE_RATIO) -> list[str]:
     """In which ways the domain takes too long; `max_ratio` is inf where it may exceed legacy."""
     if domain.p95 is None:
         return []
     found = []
-    if domain.p95 > MAX_P95_MS:
-        found.append(f"domain: P95 {domain.p95:.0f} ms, more than {MAX_P95_MS:g}")
+    if domain.p95 > LIMIT_MS:
+        found.append(f"domain: P95 {domain.p95:.0f} ms, more than {LIMIT_MS:g}")
     if legacy.p95 is not None and domain.p95 > max(UNFELT_MS, max_ratio * legacy.p95):
         found.append(
             f"domain: P95 {domain.p95:.0f} ms, more than {max_ratio:g} times"

@@ -17,6 +17,7 @@ from detection_api.canary.comparison import (
     compare_outcomes,
     find_excuse,
 )
+from detection_api.canary.guard import LATE_RATIO
 from detection_api.canary.shadow import lasting
 from detection_api.canary.state import AcceptedDifference, Arm
 from detection_api.rollout.gates import excuse_of_latency
@@ -25,7 +26,6 @@ from detection_api.rollout.verification.discovery import Discovery, learn
 from detection_api.rollout.verification.http_answers import HttpAnswer, Subject, ask
 from detection_api.rollout.verification.pages import following
 from detection_api.rollout.verification.results import (
-    MAX_RATIO,
     CaseResult,
     Ending,
     EndpointResult,
@@ -118,7 +118,7 @@ class _Examination:
         self._terms = terms
         is_excused = excuse_of_latency(terms.accepted, subject.endpoint)
         self._echoed = frozenset(parameter.name for parameter in subject.parameters)
-        self._max_ratio = math.inf if is_excused else MAX_RATIO
+        self._max_ratio = math.inf if is_excused else LATE_RATIO
 
     def run(self, cases: Sequence[Case]) -> EndpointResult:
         """Go through all cases; where the domain takes too long, once more for the times alone."""

@@ -4,11 +4,12 @@
 """
 
 from detection_api.canary.state.postgres.store import SESSION_SETTINGS, Connection, PostgresStore
-from detection_api.canary.state.postgres.tables import TRIGGERS
+from detection_api.canary.state.postgres.tables import TRIGGERS, metadata
 
 __all__ = [
     "SESSION_SETTINGS",
     "TRIGGERS",
     "Connection",
     "PostgresStore",
+    "metadata",
 ]
