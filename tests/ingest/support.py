@@ -17,6 +17,7 @@ import pytest
 from detection_api.clock import utc_now
 from detection_api.ingest import events
 from detection_api.ingest.events import Ingestion, Totals
+from tests.processes import signals_held
 from tests.log_lines import logged
 
 NOVEMBER_23 = 1_795_392_000.0
@@ -117,13 +118,14 @@ class Command:
     """`detection-api ingest` as a process; ended hard at the end unless it has ended."""
 
     def __init__(self, *arguments: str | Path, **environ: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "detection_api.ingest", *map(str, arguments)],
-            env={"ENV_FILE": "none", **environ},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with signals_held():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "detection_api.ingest", *map(str, arguments)],
+                env={"ENV_FILE": "none", **environ},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
     def __enter__(self) -> "Command":
         return self

@@ -18,7 +18,7 @@ from detection_api.dev.demo.tour import run_to_end, tour
 from detection_api.dev.demo.traffic import Traffic
 from detection_api.dev.demo.world import DEFAULT_SEED, World
 from detection_api.dev.instance import INSTANCE, running_base
-from detection_api.server.signals import stop_on_signals
+from detection_api.server.signals import exit_on_signals, stop_on_signals
 from detection_api.web.client import Client, UnreachableError, read_url
 
 TELL_INTERVAL = 5.0
@@ -57,9 +57,11 @@ def detect(seed: int) -> None:
     Example:
       detection-api demo detect --seed 7
     """
-    world, settings = World(seed), read_settings()
-    _write_history(world, settings)
     with stop_on_signals() as stop:
+        world, settings = World(seed), read_settings()
+        with exit_on_signals():
+            if not stop.is_set():
+                _write_history(world, settings)
         detector.detect(world, settings, stop)
 
 
@@ -105,14 +107,15 @@ def send_traffic(
       detection-api demo traffic --rate 20
       detection-api demo traffic -- detection-api rollout run --bake 1m
     """
-    client = Client(url)
-    try:
-        client.get("/healthz")
-    except UnreachableError as error:
-        raise click.ClickException(f"{url}: {error}") from error
-    traffic = Traffic(client, asks(Random(seed), utc_now), rate, clients)  # noqa: S311 - no secret
-    with stop_on_signals() as stop, traffic.flowing():
-        code = run_to_end(command, stop) if command else _tell(traffic, stop, seconds)
+    with stop_on_signals() as stop:
+        client = Client(url)
+        try:
+            client.get("/healthz")
+        except UnreachableError as error:
+            raise click.ClickException(f"{url}: {error}") from error
+        traffic = Traffic(client, asks(Random(seed), utc_now), rate, clients)  # noqa: S311 - no secret
+        with traffic.flowing():
+            code = run_to_end(command, stop) if command else _tell(traffic, stop, seconds)
     click.echo(f"traffic: {traffic.tally}", err=bool(command))
     sys.exit(code)
 

@@ -42,11 +42,11 @@ def ingest_events(paths: tuple[Path, ...], follow: bool) -> None:
     Example:
       detection-api ingest events logs/events_record.jsonl --follow
     """
-    settings = read_settings()
     if follow:
         with stop_on_signals() as stop:
-            events.follow_all(settings.database_url, paths, stop)
+            events.follow_all(read_settings().database_url, paths, stop)
     else:
+        settings = read_settings()
         for path in paths:
             with _clear_errors():
                 _read_to_end(settings.database_url, path)
@@ -64,11 +64,11 @@ def ingest_cameras(path: Path, follow: bool) -> None:
     Example:
       detection-api ingest cameras config/cameras.yaml
     """
-    settings = read_settings()
     if follow:
         with stop_on_signals() as stop:
-            cameras.follow(settings.database_url, path, stop)
+            cameras.follow(read_settings().database_url, path, stop)
     else:
+        settings = read_settings()
         with _clear_errors():
             count = cameras.sync(settings.database_url, path)
         click.echo(f"{count:,} cameras")
@@ -82,10 +82,10 @@ def ingest_stats() -> None:
     Example:
       REDIS_URL=redis://localhost:6379 detection-api ingest stats
     """
-    settings = read_settings()
-    if not settings.redis_url:
-        raise click.ClickException("REDIS_URL is not set")
     with stop_on_signals() as stop:
+        settings = read_settings()
+        if not settings.redis_url:
+            raise click.ClickException("REDIS_URL is not set")
         camera_statistics.follow(settings.database_url, settings.redis_url, stop)
 
 

@@ -31,8 +31,8 @@ def up(instance: Path) -> None:
     Example:
       PORT=8080 ROLLOUT_PERCENT=25 detection-api up
     """
-    interrupt_on_signals()
     try:
+        interrupt_on_signals()
         with clear_database_errors():
             run(instance)
     except (UpError, BootError, ConfigurationError, OSError) as error:

@@ -176,7 +176,7 @@ def _start_programs(
         with _step("Ingesting the event log"):
             _watch(supervisor, INGESTED_WITHIN, lambda: _is_ingested(settings))
     if demo:
-        detect = (sys.executable, "-m", "detection_api.dev.demo", "detect")
+        detect = (sys.executable, "-m", "detection_api.cli", "demo", "detect")
         supervisor.start(Program("detector", detect))
     gunicorn = (sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py")
     web = Program("gunicorn", [*gunicorn, "--pid", str(place.pidfile), "wsgi:app"])

@@ -68,7 +68,7 @@ class Process:
 
     def __init__(self, environ: dict[str, str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "detection_api.dev.demo", "detect"],
+            [sys.executable, "-m", "detection_api.cli", "demo", "detect"],
             env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -39,11 +39,9 @@ from detection_api.rollout.controller import (
 )
 from detection_api.rollout.run import Completion, OnFailure, Plan, Run, latest
 from detection_api.rollout.verification import Verifier
-from detection_api.server.signals import stop_on_signals
+from detection_api.server.signals import INTERRUPTED, stop_on_signals
 from detection_api.web.client import TOKEN, read_url
 
-INTERRUPTED = 130
-"""The exit code of who was stopped by Ctrl-C."""
 DEFAULTS = Plan(endpoints={})
 
 
@@ -122,12 +120,14 @@ def run(by: str, reason: str, **given: Any) -> None:
       detection-api rollout run --stages 10,25,50,100 --bake 10m \\
         --verify-url http://127.0.0.1:8000 --reason 'release 2.0'
     """
-    store, lock = open_store(), open_lock()
-    lock.take()
-    if not overrides().use_domain:
-        raise click.ClickException(changes.KILL_SWITCH)
-    going = _run(store, _given(given), by=by, reason=reason)
     with stop_on_signals() as stop:
+        store, lock = open_store(), open_lock()
+        lock.take()
+        if not overrides().use_domain:
+            raise click.ClickException(changes.KILL_SWITCH)
+        if stop.is_set():
+            sys.exit(INTERRUPTED)
+        going = _run(store, _given(given), by=by, reason=reason)
         display = Block() if sys.stdout.isatty() else Lines()
         ended = drive(_controller(store, going), lock, going, display, stop)
     sys.exit(_conclude(ended))

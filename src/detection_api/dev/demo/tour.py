@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from detection_api.dev.instance import INSTANCE, running_base
-from detection_api.server.signals import stop_on_signals
+from detection_api.server.signals import INTERRUPTED, stop_on_signals
 
 COMMAND = "detection-api"
 LOOK_INTERVAL = 0.2
@@ -38,9 +38,11 @@ def tour() -> None:
     Example:
       detection-api demo rollout
     """
-    if running_base(INSTANCE) is None:
-        raise click.ClickException("no `make run` runs in this folder: start one, and come back")
     with stop_on_signals() as stop:
+        if running_base(INSTANCE) is None:
+            raise click.ClickException("no `make run` runs in this folder: start one first")
+        if stop.is_set():
+            sys.exit(INTERRUPTED)
         _prepare(stop)
         run = (COMMAND, "rollout", "run", *STAGES, *REASON)
         code = _type(stop, "demo", "traffic", "--rate", "200", "--", *run)
@@ -67,7 +69,9 @@ def _report(stop: threading.Event) -> None:
 
 
 def run_to_end(command: Sequence[str], stop: threading.Event) -> int:
-    """Run a command to its end, and pass on that it is to end; its exit code."""
+    """Run a command and return its exit code; end it when `stop` is set."""
+    if stop.is_set():
+        return INTERRUPTED
     try:
         process = subprocess.Popen(command)  # noqa: S603 - what the operator has typed
     except OSError as error:
