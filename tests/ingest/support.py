@@ -17,8 +17,8 @@ import pytest
 from detection_api.clock import utc_now
 from detection_api.ingest import events
 from detection_api.ingest.events import Ingestion, Totals
-from tests.processes import signals_held
 from tests.log_lines import logged
+from tests.processes import signals_held
 
 NOVEMBER_23 = 1_795_392_000.0
 """2026-11-23T00:00:00Z."""
