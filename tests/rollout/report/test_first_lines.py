@@ -23,25 +23,24 @@ def unproven(reported: Reported) -> list[str]:
 
 def test_a_healthy_run_says_so_and_that_nothing_failed(healthy: Reported) -> None:
     assert lead(healthy) == [
-        "All 7 endpoints have passed every stage; the domain answers 100% of their requests.",
-        "The domain failed none of the 3,108 requests that were decided for it,"
-        " and legacy answered none in its place.",
+        "All 7 endpoints passed every stage. The domain answers 100% of their requests.",
+        "The domain failed none of its 3,108 requests, and legacy answered none in its place.",
     ]
     assert lead(healthy, "zh")[0] == "全部 7 个端点已通过所有阶段，其 100% 的请求由新实现处理。"
 
 
 def test_failed_endpoints_come_first_with_where_and_why(broken: Reported) -> None:
     first, *others = lead(broken)
-    assert first == "4 of 7 endpoints have passed every stage up to 100%; the others have not."
+    assert first == "4 of 7 endpoints passed every stage up to 100%. The others did not."
     assert others == [
-        "statistics.daily failed at 25% and went back to 10%: 48 requests failed, 12 did not;"
-        " the guard says: failing",
+        "statistics.daily failed at 25% and went back to 10%: 48 requests failed, 12 succeeded;"
+        " the guard reports: failing",
         "statistics.events failed at 10% and went back to 0%: its answers differ from legacy's:"
         " $.events[*].timestamp, another type or format (31)",
-        "cameras.cameras was left behind at 50%: somebody changed its percentage meanwhile"
+        "cameras.cameras was left behind at 50%: its percentage was changed by hand during the run"
         " (ann set 5%)",
-        "The domain failed 48 times in 2,256 requests (30 by an error, 18 by a timeout)."
-        " Legacy answered for it 48 times; each is a failure all the same,"
+        "The domain failed 48 of 2,256 requests (30 errors, 18 timeouts)."
+        " Legacy answered 48 of them in its place. Each one counts as a failure,"
         " whatever the client saw.",
     ]
 
@@ -60,9 +59,9 @@ def test_every_format_begins_with_the_same_lines(
 
 def test_what_was_not_proven_is_said_for_each_endpoint(broken: Reported) -> None:
     said = unproven(broken)
-    assert "statistics.daily: the stages 25%, 50%, 100% were not passed." in said
+    assert "statistics.daily did not pass the stages 25%, 50%, 100%." in said
     assert any(
-        line.startswith("records.violation: no comparison ever met $.rows:i") for line in said
+        line.startswith("records.violation: no comparison exercised $.rows:i") for line in said
     )
     assert any(line.startswith("No instance was verified over HTTP") for line in said)
     assert not any("cameras.camera_stats" in line for line in said)
@@ -79,13 +78,13 @@ def test_a_run_that_goes_on_is_said_to(make: Make) -> None:
     run.open_stage("records.violation", 3)
     running = Reported(run)
     first, *others = lead(running)
-    assert first.startswith("The run has not ended: as of 20")
+    assert first.startswith("The run has not ended. As of 20")
     assert first.endswith("0 of 2 endpoints have passed every stage up to 100%.")
     assert others[:2] == [
         "records.violation is at 50%, undecided.",
         "statistics.daily is at 25%, undecided.",
     ]
-    assert "statistics.daily: the stages 50%, 100% were not passed." in unproven(running)
+    assert "statistics.daily did not pass the stages 50%, 100%." in unproven(running)
     for form in ("md", "html"):
         assert "not ended; as of" in running.show(form)
         assert "尚未结束" in running.show(form, "zh")
@@ -96,7 +95,7 @@ def test_a_run_that_met_no_traffic_has_proven_nothing(make: Make) -> None:
     run.open_stage("records.violation", 1)
     first, *others = lead(Reported(run.end("abandoned")))
     assert first.startswith("An operator ended the run before its endpoint had passed")
-    assert others[-1] == ("No request was decided for the domain in this run. Nothing was proven.")
+    assert others[-1] == "The domain received no request in this run. The run proves nothing."
 
 
 def test_an_endpoint_that_was_rolled_back_afterwards_has_not_passed(make: Make) -> None:
@@ -106,18 +105,18 @@ def test_an_endpoint_that_was_rolled_back_afterwards_has_not_passed(make: Make) 
     )
     undone = Reported(run.end("incomplete", status="rolled_back", reason="failing"))
     assert lead(undone)[:2] == [
-        "The endpoint has not passed every stage up to 100%.",
-        "records.violation passed every stage, and was rolled back afterwards (failing).",
+        "The endpoint did not pass every stage up to 100%.",
+        "records.violation passed every stage and was rolled back afterwards (failing).",
     ]
-    assert "guard rolled it back: failing" in undone.show("md")
+    assert "guard rolled the endpoint back: failing" in undone.show("md")
 
 
 @pytest.mark.parametrize(
     ("cause", "says"),
     [
-        ("patience", "neither passed nor failed when the time for the stage was over; not enough"),
+        ("patience", "its time in the stage ran out before there was enough evidence for: "),
         ("pinned", "the environment pins its percentage"),
-        ("rolled_back", "was rolled back at 10%: ann set 5%; 0 requests failed, 24 did not"),
+        ("rolled_back", "was rolled back at 10%: ann set 5%; 0 requests failed, 24 succeeded"),
         ("of a later release", "ann set 5%"),
     ],
 )
