@@ -50,7 +50,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
         app,
         canary,
         database_url=settings.database_url,
-        overrides=overrides,
+        settings=overrides,
         answers=(DetectionError,),
         request_id=logs.request_id,
         program="detection-api",

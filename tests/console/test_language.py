@@ -16,7 +16,7 @@ from detection_api.rollout.run import Phase
 
 CONSOLE = Path(language.__file__).parent
 TEMPLATES = "\n".join(path.read_text() for path in (CONSOLE / "templates").rglob("*.html"))
-CODE = "\n".join(path.read_text() for path in CONSOLE.glob("*.py"))
+CODE = "\n".join(path.read_text() for path in CONSOLE.rglob("*.py"))
 MADE = {
     *(f"kind_{kind.value}" for kind in EventKind),
     *(f"status_{status.value}" for status in Status if status is not Status.UNKNOWN),

@@ -32,7 +32,7 @@ def state() -> overview.Overview:
         states,
         workers,
         rollout.endpoints,
-        rollout.overrides,
+        rollout.settings,
         latest(rollout.store),
         is_driven=rollout.is_driven(),
     )
@@ -124,4 +124,4 @@ def _carry_out(kind: EventKind, change: changes.Change, **order: Any) -> orders.
     wanted = orders.Order(kind=kind, change=change, by=bearer().by, **order)
     lowers_all = wanted.lowers and wanted.endpoint == DEFAULT
     carry_out = orders.lower_all if lowers_all else orders.carry_out
-    return carry_out(rollout.store, wanted, rollout.endpoints, rollout.overrides)
+    return carry_out(rollout.store, wanted, rollout.endpoints, rollout.settings)

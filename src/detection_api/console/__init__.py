@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
         part.init_app(blueprint)
     app.register_blueprint(blueprint)
     rollout = rollout_of(app)
-    source = Source(rollout.store, rollout.endpoints, rollout.overrides, rollout.is_driven)
+    source = Source(rollout.store, rollout.endpoints, rollout.settings, rollout.is_driven)
     app.extensions["console"] = Console.of(
         rollout.store, Sessions(rollout.connect), source, rollout.endpoints
     )

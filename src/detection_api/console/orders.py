@@ -81,7 +81,7 @@ def give(action: str, name: str) -> ResponseReturnValue:
     rollout = rollout_of()
     try:
         order = _order(wanted, name, request.form)
-        done = carry_out(rollout.store, order, rollout.endpoints, rollout.overrides)
+        done = carry_out(rollout.store, order, rollout.endpoints, rollout.settings)
     except _UnreadableError as error:
         return _question(action, name, error=str(error)), 422
     except StaleEpochError:

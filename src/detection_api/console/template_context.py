@@ -11,6 +11,7 @@ from detection_api.canary.state import DEFAULT
 from detection_api.clock import utc_now
 from detection_api.console import language
 from detection_api.console.data import charts, figures
+from detection_api.rollout.extension import rollout_of
 from detection_api.rollout.text import line, span
 from detection_api.web.translations import HTML_LANGUAGES, LANGUAGES
 
@@ -32,6 +33,7 @@ def _context() -> dict[str, Any]:
         "in_language": in_language,
         "DEFAULT": DEFAULT,
         "charts": charts,
+        "command": rollout_of().command,
         "count": count,
         "ms": milliseconds,
         "percent": percent,

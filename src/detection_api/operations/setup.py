@@ -33,7 +33,7 @@ def init_app(
     canary: Canary,
     *,
     database_url: str,
-    overrides: CanarySettings,
+    settings: CanarySettings,
     answers: tuple[type[Exception], ...] = (),
     request_id: Callable[[], str] = lambda: uuid4().hex,
     program: str | None = None,
@@ -42,7 +42,7 @@ def init_app(
 
     The canary's state is in PostgreSQL at `database_url` (libpq's), the console is at /console,
     and /metrics is added unless `app` has a route of that name. The commands are
-    `flask --app ... rollout`. `overrides` are what the environment sets. `answers` and
+    `flask --app ... rollout`. `settings` are what the environment sets. `answers` and
     `request_id` are those of `Canary.init_app`, `program` is that of `Rollout`. Nothing connects
     before the first request.
 
@@ -55,7 +55,7 @@ def init_app(
     store = _pool("canary", database_url, 1, STORE_DEADLINE, SESSION_SETTINGS)
     canary.init_app(
         app,
-        overrides,
+        settings,
         answers=answers,
         store=PostgresStore(store.connection),
         identify=auth.identify,
@@ -70,7 +70,7 @@ def init_app(
         connect=operators.connection,
         store=PostgresStore(operators.connection),
         endpoints=runtime.endpoints,
-        overrides=runtime.overrides,
+        settings=runtime.overrides,
         program=program,
     )
     console.init_app(app)

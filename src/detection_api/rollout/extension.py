@@ -28,7 +28,7 @@ class Rollout:
     connect: Callable[[], AbstractContextManager[Any]]
     store: Store
     endpoints: Collection[str]
-    overrides: CanarySettings
+    settings: CanarySettings
     program: str | None = None
 
     def is_driven(self) -> bool:

@@ -96,7 +96,7 @@ def with_default() -> list[str]:
 
 def overrides() -> CanarySettings:
     """What this command's environment says, which is the workers' where it is the same."""
-    return rollout_of().overrides
+    return rollout_of().settings
 
 
 def typed(line: str) -> str:
