@@ -1,99 +1,160 @@
-"""The canary is a library: the example in docs/ runs on it alone, as its README says."""
+"""The page on the canary in other applications: every block of it runs as it is written."""
 
-import json
+import os
 import re
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 
 from tests.e2e.instance import free_port
-from tests.ingest.support import wait_until
 
 ROOT = Path(__file__).parents[1]
-EXAMPLE = Path("docs", "examples", "app.py")
+PAGE = ROOT / "docs" / "canary.md"
+EXAMPLES = ROOT / "docs" / "examples"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = BLOCK.findall(PAGE.read_text())
+COMMANDS = [line for language, block in BLOCKS if language == "bash" for line in block.splitlines()]
+DATABASE = "postgresql://localhost/shop"
+PATIENCE = 20.0
+"""Seconds in which a command must print what the page says, run again and again."""
 
 
-class Example:
-    """The example, started as its README says, on a free port."""
+class Terminal:
+    """A shell that runs the page's commands one after the other, with a server beside it."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
-        self.process = process
-        self._base = f"http://127.0.0.1:{port}"
+    def __init__(self, log: Path) -> None:
+        self._port = str(free_port())
+        self._log = log
+        self._server: subprocess.Popen[bytes] | None = None
+        self._shell = subprocess.Popen(
+            ["bash", "--norc"],
+            cwd=ROOT,
+            env={
+                **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+                "FLASK_RUN_PORT": self._port,
+                "ENV_FILE": str(log.with_name("none")),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.run(f"export PATH={Path(sys.executable).parent}:$PATH")
 
-    def post(self, path: str) -> str:
-        request = urllib.request.Request(self._base + path, method="POST")
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return str(response.read().decode())
+    def run(self, line: str) -> str:
+        """Run a command to its end; what it prints."""
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        self._shell.stdin.write(line.replace(":5000", f":{self._port}") + "\necho; echo --end--\n")
+        self._shell.stdin.flush()
+        return "".join(iter(self._shell.stdout.readline, "--end--\n"))
 
-    def slug(self, title: str) -> tuple[str, str]:
-        """The slug of a (quoted) title, and who made it."""
-        with urllib.request.urlopen(f"{self._base}/slugs/{title}", timeout=10) as response:
-            return json.load(response)["slug"], response.headers["X-Canary"]
+    def serve(self, line: str) -> None:
+        """Run a server that takes the place of the one before, and wait until it answers."""
+        self.stop()
+        environment = dict(
+            variable.split("=", 1)
+            for variable in self.run("env -0 | tr '\\n\\0' ' \\n'").splitlines()
+            if "=" in variable
+        )
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(
+                ["bash", "-c", f"exec env {line}"],
+                cwd=EXAMPLES,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+        self.expect("curl -si http://127.0.0.1:5000/prices/mug", "200 OK")
 
-    def is_up(self) -> bool:
-        assert self.process.poll() is None, "it has ended"
-        with suppress(URLError):
-            return bool(self.slug("x"))
-        return False
+    def expect(self, line: str, expected: str) -> None:
+        """Run a command until it prints what is expected."""
+        until = time.monotonic() + PATIENCE
+        while expected not in (printed := self.run(line)):
+            assert time.monotonic() < until, f"{line}\n{printed}\n{self._log.read_text()[-3000:]}"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End the server."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(timeout=PATIENCE)
+            self._server = None
+
+    def close(self) -> None:
+        """End the server and the shell."""
+        self.stop()
+        self._shell.communicate("exit\n", timeout=PATIENCE)
 
 
 @pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
-    port = free_port()
-    command = [sys.executable, "-m", "flask", "--app", str(EXAMPLE), "run", "--port", str(port)]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    example = Example(process, port)
-    try:
-        wait_until(example.is_up)
-        yield example
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    made = Terminal(tmp_path / "log")
+    yield made
+    made.close()
 
 
-def test_the_example_goes_from_legacy_to_domain_and_back_by_itself(example: Example) -> None:
-    assert example.slug("Hello%20World") == ("hello-world", "legacy; reason=holdout")
+def test_every_command_of_the_page_does_what_the_page_says(
+    terminal: Terminal, new_database: Callable[[str], str]
+) -> None:
+    url = new_database("shop")
+    served = 0
+    for command in COMMANDS:
+        line, _, expected = (part.strip() for part in command.partition("  # "))
+        if re.search(r"\bflask( --app \w+)? run$", line):
+            terminal.serve(line)
+            served += 1
+        elif expected:
+            terminal.expect(line, expected)
+        else:
+            terminal.run(line.replace(DATABASE, f"'{url}'"))
+    assert served == 2
 
-    assert example.post("/rollout/100") == "epoch 1\n"
-    wait_until(lambda: example.slug("Hello%20World") == ("hello-world", "domain; reason=rollout"))
 
-    answers = [example.slug("Caf%C3%A9") for _ in range(7)]
-    assert answers == [("caf", "legacy; reason=fallback; cause=error")] * 7
-    assert example.slug("Hello%20World") == ("hello-world", "legacy; reason=rolled_back")
-
-    def is_resumed() -> bool:
-        example.post("/rollout/100")
-        return example.slug("Hello%20World")[1] == "domain; reason=rollout"
-
-    wait_until(is_resumed)
+def test_the_page_shows_the_examples_files_as_they_are() -> None:
+    shown = [block for language, block in BLOCKS if language == "python"]
+    files = [(EXAMPLES / name).read_text() for name in ("prices.py", "plain.py", "shop.py")]
+    assert shown == files
+    assert len([*EXAMPLES.glob("*.py")]) == len(files)
 
 
-def test_the_examples_readme_says_what_happens() -> None:
-    text = (ROOT / EXAMPLE.parent / "README.md").read_text()
-    assert f"flask --app {EXAMPLE} run" in text
-    assert re.findall(r"# (\w+; reason=\w+)", text) == [
-        "legacy; reason=holdout",
-        "domain; reason=rollout",
-        "legacy; reason=rolled_back",
-    ]
+def test_a_command_without_tables_says_which_command_creates_them(
+    terminal: Terminal, new_database: Callable[[str], str]
+) -> None:
+    terminal.run(f"cd docs/examples; export FLASK_APP=shop DATABASE_URL='{new_database('bare')}'")
+    assert "Error: the canary's tables are missing: `flask rollout init-db`" in terminal.run(
+        "flask rollout status"
+    )
+
+
+def test_an_application_without_a_rollout_says_what_it_needs(terminal: Terminal) -> None:
+    printed = terminal.run("cd docs/examples; flask --app plain rollout status")
+    assert "Error: this application has no rollout: call operations.init_app" in printed
+
+
+def test_help_and_errors_name_commands_as_they_are_called(
+    terminal: Terminal, new_database: Callable[[str], str]
+) -> None:
+    terminal.run(f"cd docs/examples; export FLASK_APP=shop DATABASE_URL='{new_database('names')}'")
+    assert "flask rollout tokens create alice" in terminal.run("flask rollout tokens create --help")
+    terminal.run("flask rollout init-db")
+    printed = terminal.run("flask rollout report")
+    assert "see `flask rollout events`" in printed
+    assert "detection-api" not in printed + terminal.run("flask rollout --help")
 
 
 def test_the_canary_imports_nothing_else_of_this_project() -> None:
-    """Not even through what it imports: the example needs no more than the canary."""
-    script = f"""
-import runpy, sys
-runpy.run_path({str(EXAMPLE)!r})
+    """Not even through what it imports: the plain example needs no more than the canary."""
+    script = """
+import plain, sys
 print(*(name for name in sys.modules if name.startswith("detection_api")), file=sys.stderr)
 """
     run = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-c", script], cwd=EXAMPLES, check=True, capture_output=True, text=True
     )
     modules = run.stderr.split()
     assert "detection_api.canary.flask" in modules
