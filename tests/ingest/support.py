@@ -1,6 +1,7 @@
 """What ingestion's tests share: log lines, looks into the database, followers."""
 
 import json
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tests.processes import signals_held
 
 NOVEMBER_23 = 1_795_392_000.0
 """2026-11-23T00:00:00Z."""
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([__name__])
 
 
 def line(number: int, **fields: Any) -> bytes:
@@ -112,6 +115,26 @@ def running(target: Callable[..., None], *arguments: Any) -> Iterator[None]:
 def following(url: str, log: Path) -> Any:
     """A follower of `log` in a thread."""
     return running(events.follow, url, log)
+
+
+@contextmanager
+def killed_follower(url: str, *logs: Path) -> Iterator[None]:
+    """A follower of `logs` in a process of its own, killed as by `kill -9` at the end.
+
+    It is forked and imports nothing, so that it works within milliseconds on a busy machine, too.
+    """
+    process = _FORKS.Process(target=_follow_forever, args=(url, logs))
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+
+
+def _follow_forever(url: str, logs: tuple[Path, ...]) -> None:
+    events.follow_all(url, logs, threading.Event())
 
 
 class Command:

@@ -17,6 +17,7 @@ from tests.ingest.support import (
     has_logged,
     hourly,
     hourly_of_events,
+    killed_follower,
     line,
     lines,
     query,
@@ -67,11 +68,11 @@ def test_logs_that_grow_at_once_are_carried_over_exactly_once_through_kills(
     reader = Thread(target=count)
     for thread in [*threads, reader]:
         thread.start()
-    for _ in range(KILLS):
-        with Command("events", *logs, "--follow", DATABASE_URL=database):
-            pause.wait(moments.uniform(0.2, 0.7))
-    for thread in threads:
-        thread.join()
+    kills = 0
+    while kills < KILLS or any(thread.is_alive() for thread in threads):
+        with killed_follower(database, *logs):
+            pause.wait(moments.uniform(0, 0.1))
+        kills += 1
     with Command("events", *logs, "--follow", DATABASE_URL=database) as follower:
         sizes = {str(log): log.stat().st_size for log in logs}
         wait_until(lambda: _offsets(database) == sizes, seconds=60)
