@@ -35,6 +35,8 @@ def draw(chart: Chart, writer: Writer) -> Markup:
     graph = pygal.Line(**SHAPE, logarithmic=is_time, include_x_axis=not is_time)
     graph.uuid = chart.key
     graph.value_formatter = lambda value: writer.value(Number(value, chart.unit))
+    if is_time:
+        graph.y_labels = _time_labels(chart)
     every = -(-len(chart.moments) // LABELS)
     graph.x_labels = [
         "" if number % every else f"{moment:%H:%M}" for number, moment in enumerate(chart.moments)
@@ -44,6 +46,13 @@ def draw(chart: Chart, writer: Writer) -> Markup:
     title = f"{chart.name}: {writer.text(chart.key)}. {writer.value(chart.text.value)}"
     graph.add_xml_filter(lambda drawing: _plain(drawing, title))
     return Markup(graph.render(is_unicode=True))  # noqa: S704 - pygal has escaped the texts
+
+
+def _time_labels(chart: Chart) -> list[float]:
+    """Return 1, 2, 5, 10, 20 and so on, as far as the chart's values reach."""
+    values = [value for line in chart.lines.values() for value in line if value]
+    steps = (digit * 10.0**power for power in range(-1, 6) for digit in (1, 2, 5))
+    return [step for step in steps if min(values) <= step <= max(values)]
 
 
 def _visible(values: Sequence[float | None]) -> list[float | None]:
