@@ -98,3 +98,10 @@ def broken(make: Make) -> Reported:
     warned = run.began + timedelta(seconds=100)
     run.history.event("statistics.daily", EventKind.WARN, warned, by="guard", reason=HOSTILE)
     return Reported(run.end())
+
+
+@pytest.fixture(params=("healthy", "broken"))
+def reported(request: pytest.FixtureRequest) -> Reported:
+    """Return a healthy run, then a broken one."""
+    found: Reported = request.getfixturevalue(request.param)
+    return found

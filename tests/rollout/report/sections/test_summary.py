@@ -1,13 +1,9 @@
-"""Who reads the first lines only knows what became of the run, and what it has not shown."""
+"""The first lines tell how the run ended, and what it has not proven."""
 
 import pytest
 
-from detection_api.canary.state.store import Store
-from detection_api.canary.state.types import EventKind
-from tests.rollout.conftest import Run
-from tests.rollout.history import History, ago
 from tests.rollout.report.conftest import Make, Reported
-from tests.rollout.report.past_run import Trouble
+from tests.rollout.report.recount import all_rows, counted, within
 
 LANGUAGES = ("en", "zh")
 
@@ -67,12 +63,6 @@ def test_what_was_not_proven_is_said_for_each_endpoint(broken: Reported) -> None
     assert not any("cameras.camera_stats" in line for line in said)
 
 
-def test_a_verification_that_was_waived_is_not_called_passed(make: Make) -> None:
-    run = make(endpoints=["records.violation"], without_verification=True).go()
-    shown = Reported(run.end()).show("md")
-    assert "| Verification over HTTP | ⚠ not verified over HTTP |" in shown
-
-
 def test_a_run_that_goes_on_is_said_to(make: Make) -> None:
     run = make(endpoints=["records.violation", "statistics.daily"]).go(2)
     run.open_stage("records.violation", 3)
@@ -98,41 +88,17 @@ def test_a_run_that_met_no_traffic_has_proven_nothing(make: Make) -> None:
     assert others[-1] == "The domain received no request in this run. The run proves nothing."
 
 
-def test_an_endpoint_that_was_rolled_back_afterwards_has_not_passed(make: Make) -> None:
-    run = make(endpoints=["records.violation"]).go()
-    run.history.event(
-        "records.violation", EventKind.ROLLBACK, run.now, by="guard", reason="failing"
-    )
-    undone = Reported(run.end("incomplete", status="rolled_back", reason="failing"))
-    assert lead(undone)[:2] == [
-        "The endpoint did not pass every stage up to 100%.",
-        "records.violation passed every stage and was rolled back afterwards (failing).",
-    ]
-    assert "guard rolled the endpoint back: failing" in undone.show("md")
-
-
-@pytest.mark.parametrize(
-    ("cause", "says"),
-    [
-        ("patience", "its time in the stage ran out before there was enough evidence for: "),
-        ("pinned", "the environment pins its percentage"),
-        ("rolled_back", "was rolled back at 10%: ann set 5%; 0 requests failed, 24 succeeded"),
-        ("of a later release", "ann set 5%"),
-    ],
-)
-def test_who_is_left_behind_is_said_with_the_cause(make: Make, cause: str, says: str) -> None:
-    trouble = {"records.violation": Trouble(stage=1, leave=cause, branches=())}
-    run = make(endpoints=["records.violation"], trouble=trouble)
-    assert says in lead(Reported(run.go(1).end()))[1]
-
-
-def test_without_a_run_there_is_nothing_to_report(run: Run) -> None:
-    result = run("rollout", "report")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "there was no run yet" in result.stderr
-    assert "there is no run 7" in run("rollout", "report", 7).stderr
-
-
-def test_an_event_that_began_no_run_is_no_run(run: Run, database: str, store: Store) -> None:
-    identifier = History(database, store).event("*", EventKind.SET, ago(hours=1), {"percent": 5})
-    assert f"there is no run {identifier}" in run("rollout", "report", identifier).stderr
+def test_the_whole_runs_figures_are_the_ledgers(reported: Reported) -> None:
+    began = reported.run.began
+    for table, _, row in all_rows(reported):
+        if table == "verdicts":
+            endpoint = row["endpoint"]["value"]
+            domain, legacy = (
+                counted(reported, endpoint, arm, began, reported.run.now)
+                for arm in ("domain", "legacy")
+            )
+            assert row["requests"]["value"] == domain.requests
+            assert row["failures"]["value"] == domain.errors + domain.timeouts + domain.violations
+            assert row["fallbacks"]["value"] == legacy.fallbacks
+            assert row["domain_p95"]["value"] == pytest.approx(within(domain, 95), abs=1e-3)
+            assert row["legacy_p95"]["value"] == pytest.approx(within(legacy, 95), abs=1e-3)
