@@ -122,31 +122,6 @@ def test_the_page_shows_the_examples_files_as_they_are() -> None:
     assert len([*EXAMPLES.glob("*.py")]) == len(files)
 
 
-def test_a_command_without_tables_says_which_command_creates_them(
-    terminal: Terminal, new_database: Callable[[str], str]
-) -> None:
-    terminal.run(f"cd docs/examples; export FLASK_APP=shop DATABASE_URL='{new_database('bare')}'")
-    assert "Error: the canary's tables are missing: `flask rollout init-db`" in terminal.run(
-        "flask rollout status"
-    )
-
-
-def test_an_application_without_a_rollout_says_what_it_needs(terminal: Terminal) -> None:
-    printed = terminal.run("cd docs/examples; flask --app plain rollout status")
-    assert "Error: this application has no rollout: call operations.init_app" in printed
-
-
-def test_help_and_errors_name_commands_as_they_are_called(
-    terminal: Terminal, new_database: Callable[[str], str]
-) -> None:
-    terminal.run(f"cd docs/examples; export FLASK_APP=shop DATABASE_URL='{new_database('names')}'")
-    assert "flask rollout tokens create alice" in terminal.run("flask rollout tokens create --help")
-    terminal.run("flask rollout init-db")
-    printed = terminal.run("flask rollout report")
-    assert "see `flask rollout events`" in printed
-    assert "detection-api" not in printed + terminal.run("flask rollout --help")
-
-
 def test_the_canary_imports_nothing_else_of_this_project() -> None:
     """Not even through what it imports: the plain example needs no more than the canary."""
     script = """
