@@ -1,4 +1,4 @@
-"""Runs of the past, one database each, and the report of them."""
+"""Runs in the past, and their reports."""
 
 import itertools
 import json
@@ -46,14 +46,14 @@ class Reported:
     run: PastRun
 
     def show(self, form: str = "md", language: str = "en") -> str:
-        """The report of the run."""
+        """Return the report of the run."""
         store = self.run.store
         found = runs.load(store, self.run.id)
         assert found is not None
         return RENDERERS[form](assemble(read(store, found)), language)
 
     def data(self, language: str = "en") -> dict[str, Any]:
-        """The report as data."""
+        """Return the JSON report as data."""
         found: dict[str, Any] = json.loads(self.show("json", language))
         return found
 
@@ -63,7 +63,7 @@ Make = Callable[..., PastRun]
 
 @pytest.fixture(scope="session")
 def history(migrated_database: Callable[[str], str]) -> Iterator[History]:
-    """A database for the runs of all tests, each in its own hour."""
+    """Yield a database for the runs of all tests. Each run has its own hour."""
     url = migrated_database("reports")
     bound_waits()
     pool = Pool(url, size=1, deadline=30, name="tests", settings={})
@@ -73,20 +73,20 @@ def history(migrated_database: Callable[[str], str]) -> Iterator[History]:
 
 @pytest.fixture(scope="session")
 def make(history: History) -> Make:
-    """Begins a run in an hour of its own."""
+    """Return a function that starts a run in an hour of its own."""
     hours = itertools.count(2)
     return lambda **plan: PastRun(history, hours=next(hours), **plan)
 
 
 @pytest.fixture(scope="session")
 def healthy(make: Make) -> Reported:
-    """Seven endpoints that have gone from 0 to 100%."""
+    """Return a run whose seven endpoints went from 0 to 100%."""
     return Reported(make(accepted=[ACCEPTED]).go().end())
 
 
 @pytest.fixture(scope="session")
 def broken(make: Make) -> Reported:
-    """One fails at 25%, one differs at 10%, one is left behind, one was never asked for much."""
+    """Return a run with a failure, a difference, an endpoint left behind and an untested branch."""
     run = make(
         trouble={
             "statistics.daily": Trouble(stage=2, failures={"errors": 5, "timeouts": 3}),

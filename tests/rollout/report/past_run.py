@@ -1,4 +1,4 @@
-"""A rollout run that took place before the test began: its events, and what workers counted."""
+"""A rollout run in the past: its events, and the counts of its workers."""
 
 import random
 from collections.abc import Collection, Mapping, Sequence
@@ -52,24 +52,24 @@ WORKERS = tuple(
     for n in (1, 2)
 )
 PER_BUCKET = 40
-"""Requests of each endpoint in 10 s."""
+"""Requests of each endpoint in 10 seconds."""
 
 
 @dataclass(kw_only=True)
 class Trouble:
-    """What is wrong with an endpoint, from the stage of this number on."""
+    """A problem of an endpoint, from the stage of this number on."""
 
     stage: int
     failures: Mapping[str, int] = field(default_factory=dict)
-    """In the bucket in which it is found out, by the ledger's names."""
+    """Failures in each bucket of that stage, by the names of the ledger's counts."""
     mismatches: Sequence[Mismatch] = ()
     branches: Collection[str] = BRANCHES
     leave: str = ""
-    """The cause for which it is left behind, if it is."""
+    """The cause for which the run leaves the endpoint behind; empty if it does not."""
 
 
 class PastRun:
-    """Writes the run while it is told of; it began some `hours` ago."""
+    """Writes the events and counts of a run that began `hours` ago."""
 
     def __init__(
         self,
@@ -98,13 +98,13 @@ class PastRun:
         self.percent = dict.fromkeys(endpoints, 0.0)
 
     def go(self, stages: int = len(STAGES)) -> "PastRun":
-        """Take every endpoint as far as it comes."""
+        """Write the first `stages` stages."""
         for number in range(1, stages + 1):
             self.stage(number)
         return self
 
     def stage(self, number: int) -> None:
-        """One stage of all that are left, and what is decided of each."""
+        """Write one stage of every endpoint still in the run, and its decision."""
         opened = {endpoint: self.open_stage(endpoint, number) for endpoint in self.open}
         begun, baked = self.now, self.now + timedelta(seconds=self.plan.bake)
         first = begun.timestamp() // 10 * 10 + 10
@@ -116,7 +116,7 @@ class PastRun:
             self._decide(endpoint, number, event, begun)
 
     def end(self, completion: str = "", **outcome: str) -> "PastRun":
-        """End the run."""
+        """Write the END of the run."""
         trouble = {e for e, t in self.trouble.items() if t.failures or t.mismatches or t.leave}
         outcomes = {
             endpoint: {
@@ -129,13 +129,13 @@ class PastRun:
             }
             for endpoint in self.plan.endpoints
         }
-        said = completion or ("incomplete" if trouble else "complete")
-        facts = {"completion": said, "outcomes": outcomes}
-        self.history.event("*", EventKind.END, self.now, facts, run=self.id, reason=said)
+        result = completion or ("incomplete" if trouble else "complete")
+        facts = {"completion": result, "outcomes": outcomes}
+        self.history.event("*", EventKind.END, self.now, facts, run=self.id, reason=result)
         return self
 
     def open_stage(self, endpoint: str, number: int) -> int:
-        """Put one endpoint to a stage; the event's id."""
+        """Write that an endpoint entered a stage, and return the event's id."""
         facts = {
             "stage": number,
             "percent": self.plan.percent(number),
@@ -238,10 +238,10 @@ class PastRun:
         if trouble and trouble.failures:
             guard = replace(found.guard, verdict="rollback", on=("failing",))
             found = replace(found, guard=guard)
-        judged = judge(found, self.plan)
+        gates = judge(found, self.plan)
         return {
             "stage": number,
             "percent": percent,
             "evidence": evidence(found),
-            "gates": evidence((*judged, verification(self.plan, ()))),
+            "gates": evidence((*gates, verification(self.plan, ()))),
         }

@@ -13,7 +13,7 @@ GAMMA = 1.05 / 0.95
 
 
 def rows(reported: Reported, statement: str) -> list[dict[str, Any]]:
-    """What PostgreSQL answers."""
+    """Return the rows of a statement."""
     with reported.run.history.connection() as connection:
         cursor = connection.cursor()
         cursor.execute(statement)
@@ -22,7 +22,7 @@ def rows(reported: Reported, statement: str) -> list[dict[str, Any]]:
 
 
 def tables(section: dict[str, Any], name: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every row of every table, with the table's and its section's name."""
+    """Yield every row of every table, with the names of the table and of its section."""
     for block in section["blocks"]:
         for row in block.get("rows", ()):
             yield block["table"], section["name"] or name, row
@@ -35,7 +35,7 @@ def all_rows(reported: Reported) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def windows(reported: Reported) -> dict[tuple[str, float], tuple[datetime, datetime]]:
-    """When each endpoint was in each stage, by the events' own moments."""
+    """Return the time of each endpoint in each stage, from the events."""
     events = rows(
         reported, f"SELECT * FROM rollout_event WHERE run = {reported.run.id} ORDER BY id"
     )
@@ -52,7 +52,7 @@ def windows(reported: Reported) -> dict[tuple[str, float], tuple[datetime, datet
 
 @cache
 def ledger(reported: Reported) -> list[tuple[str, str, datetime, Tally]]:
-    """Every row of the ledger, as it was when it was first asked for."""
+    """Return every row of the ledger, as of the first call."""
     return [
         (row["endpoint"], row["arm"], row["bucket"], tally_of(row))
         for row in rows(reported, "SELECT * FROM canary_ledger")
@@ -66,7 +66,7 @@ def tally_of(row: Mapping[str, Any]) -> Tally:
 
 
 def counted(reported: Reported, endpoint: str, arm: str, since: datetime, until: datetime) -> Tally:
-    """The ledger's rows of a window, added up here."""
+    """Return the sum of the ledger's rows in a window."""
     total = Tally()
     for name, which, bucket, tally in ledger(reported):
         if (name, which) == (endpoint, arm) and since <= bucket < until:
@@ -75,7 +75,7 @@ def counted(reported: Reported, endpoint: str, arm: str, since: datetime, until:
 
 
 def within(tally: Tally, percent: int) -> float | None:
-    """Milliseconds within which so many percent of the runs were, one by one."""
+    """Return a percentile of the latency in ms, from the sorted list of all runs."""
     runs = sorted(i for index, count in tally.latency.items() for i in [index] * count)
     if not runs:
         return None
@@ -83,5 +83,5 @@ def within(tally: Tally, percent: int) -> float | None:
 
 
 def buckets(since: datetime, until: datetime) -> int:
-    """How many buckets of the ledger begin in a window."""
+    """Return how many buckets of the ledger begin in a window."""
     return math.ceil(until.timestamp() / 10) - math.ceil(since.timestamp() / 10)

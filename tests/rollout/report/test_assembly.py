@@ -1,4 +1,4 @@
-"""The command assembles the report of the run that was asked for."""
+"""The command assembles the report of the chosen run, or of the last one."""
 
 from pathlib import Path
 

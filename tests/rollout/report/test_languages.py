@@ -47,7 +47,7 @@ def test_languages_have_the_same_keys_but_for_the_singular() -> None:
     assert set(chinese) == {key for key in english if not key.endswith(".one")}
 
 
-def test_languages_tell_the_same_facts() -> None:
+def test_languages_use_the_same_facts() -> None:
     """A singular may leave its number out."""
     for key, text in table("en").items():
         other = table("zh")[key.removesuffix(".one")]
@@ -59,9 +59,7 @@ def test_languages_tell_the_same_facts() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("family", "members"), FAMILIES.items())
-def test_whatever_may_be_recorded_has_words(
-    language: str, family: str, members: type[Enum]
-) -> None:
+def test_every_recorded_value_has_words(language: str, family: str, members: type[Enum]) -> None:
     for member in members:
         if family != "cause.{}" or member.value != "":
             assert family.format(member.value) in table(language)

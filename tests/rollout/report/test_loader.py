@@ -24,7 +24,7 @@ def test_the_report_of_a_run_stays_the_same_whatever_happens_later(make: Make) -
     assert {form: reported.show(form) for form in before} == before
 
 
-def test_what_the_ledger_has_forgotten_is_told_from_the_decision_and_said_to_be(
+def test_figures_that_the_ledger_has_lost_come_from_the_decision_and_are_marked(
     make: Make,
 ) -> None:
     run = make(endpoints=["cameras.cameras"], trouble={"cameras.cameras": Trouble(stage=9)}).go()

@@ -15,13 +15,13 @@ PLAIN = {"stage"}
 
 def test_every_number_comes_with_its_source(reported: Reported) -> None:
     for table, _, row in all_rows(reported):
-        for column, told in row.items():
-            if isinstance(told["value"], int | float) and column not in PLAIN:
-                assert told["sources"], (table, column)
+        for column, cell in row.items():
+            if isinstance(cell["value"], int | float) and column not in PLAIN:
+                assert cell["sources"], (table, column)
 
 
-def test_who_asks_a_source_again_gets_the_number(reported: Reported) -> None:
-    """All sources are asked, and each number that is in an answer as it stands is looked for."""
+def test_the_query_of_a_source_gives_the_number(reported: Reported) -> None:
+    """Run every query, and look for each number of the report in the rows of its source."""
     sources = {source["number"]: source["query"] for source in reported.data()["sources"]}
     answers = {
         number: json.dumps(rows(reported, query), default=str)
@@ -34,10 +34,10 @@ def test_who_asks_a_source_again_gets_the_number(reported: Reported) -> None:
     checked = 0
     for table, _, row in all_rows(reported):
         if table in ("traffic", "stage", "comparisons"):
-            for column, told in row.items():
-                value = told["value"]
+            for column, cell in row.items():
+                value = cell["value"]
                 if isinstance(value, int | float) and column not in CALCULATED | PLAIN:
-                    (number,) = told["sources"]
+                    (number,) = cell["sources"]
                     assert value == pytest.approx(_closest(answers[number], value), abs=1e-3)
                     checked += 1
     assert checked > 200

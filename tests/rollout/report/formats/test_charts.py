@@ -4,7 +4,7 @@ from tests.rollout.report.conftest import Reported
 from tests.rollout.report.formats.test_html import Page
 
 
-def test_every_picture_says_in_words_what_it_shows(broken: Reported) -> None:
+def test_every_chart_has_a_description(broken: Reported) -> None:
     page = Page(broken.show("html"))
     pictures = [attrs for tag, attrs in page.tags if tag == "svg"]
     assert len(pictures) == 14

@@ -21,7 +21,7 @@ from detection_api.rollout.report.formats.writer import Writer
         (183_600, "2 d 3 h", "2 天 3 小时"),
     ],
 )
-def test_how_long_something_took_is_said_as_people_say_it(
+def test_a_duration_is_written_in_its_two_largest_units(
     seconds: float, english: str, chinese: str
 ) -> None:
     length = Number(seconds, Unit.SECONDS)

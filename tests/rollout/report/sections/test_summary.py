@@ -9,15 +9,15 @@ LANGUAGES = ("en", "zh")
 
 
 def lead(reported: Reported, language: str = "en") -> list[str]:
-    return [told["text"] for told in reported.data(language)["lead"]]
+    return [cell["text"] for cell in reported.data(language)["lead"]]
 
 
 def unproven(reported: Reported) -> list[str]:
     (section,) = (s for s in reported.data()["sections"] if s["key"] == "unproven")
-    return [told["text"] for block in section["blocks"] for told in block["paragraph"]]
+    return [cell["text"] for block in section["blocks"] for cell in block["paragraph"]]
 
 
-def test_a_healthy_run_says_so_and_that_nothing_failed(healthy: Reported) -> None:
+def test_a_healthy_run_is_reported_as_complete_without_failures(healthy: Reported) -> None:
     assert lead(healthy) == [
         "All 7 endpoints passed every stage. The domain answers 100% of their requests.",
         "The domain failed none of its 3,108 requests, and legacy answered none in its place.",
@@ -53,17 +53,17 @@ def test_every_format_begins_with_the_same_lines(
     assert places[-1] < shown.index(f"{section}</h2>" if form == "html" else f"## {section}")
 
 
-def test_what_was_not_proven_is_said_for_each_endpoint(broken: Reported) -> None:
-    said = unproven(broken)
-    assert "statistics.daily did not pass the stages 25%, 50%, 100%." in said
+def test_each_endpoint_has_its_unproven_stages_and_branches(broken: Reported) -> None:
+    texts = unproven(broken)
+    assert "statistics.daily did not pass the stages 25%, 50%, 100%." in texts
     assert any(
-        line.startswith("records.violation: no comparison exercised $.rows:i") for line in said
+        line.startswith("records.violation: no comparison exercised $.rows:i") for line in texts
     )
-    assert any(line.startswith("No instance was verified over HTTP") for line in said)
-    assert not any("cameras.camera_stats" in line for line in said)
+    assert any(line.startswith("No instance was verified over HTTP") for line in texts)
+    assert not any("cameras.camera_stats" in line for line in texts)
 
 
-def test_a_run_that_goes_on_is_said_to(make: Make) -> None:
+def test_a_run_that_has_not_ended_is_reported_as_such(make: Make) -> None:
     run = make(endpoints=["records.violation", "statistics.daily"]).go(2)
     run.open_stage("records.violation", 3)
     running = Reported(run)

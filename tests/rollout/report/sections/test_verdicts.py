@@ -30,7 +30,7 @@ def test_an_endpoint_that_was_rolled_back_afterwards_has_not_passed(make: Make) 
         ("of a later release", "ann set 5%"),
     ],
 )
-def test_who_is_left_behind_is_said_with_the_cause(make: Make, cause: str, says: str) -> None:
+def test_an_endpoint_left_behind_has_its_cause(make: Make, cause: str, says: str) -> None:
     trouble = {"records.violation": Trouble(stage=1, leave=cause, branches=())}
     run = make(endpoints=["records.violation"], trouble=trouble)
     assert says in lead(Reported(run.go(1).end()))[1]
