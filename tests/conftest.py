@@ -11,7 +11,7 @@ from hypothesis import settings
 from psycopg2 import extensions, sql
 
 from detection_api.canary.state.postgres import tables
-from detection_api.cli import command
+from detection_api.cli import environment
 from detection_api.dev.embedded import EmbeddedPostgres, EmbeddedValkey
 from detection_api.models.base import Base
 from detection_api.telemetry import logs
@@ -31,7 +31,7 @@ def _structured_logs() -> None:
 def _nobody_beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Commands find no `make run` that the developer has running in this folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "INSTANCE", tmp_path_factory.mktemp("nobody"))
+        patch.setattr(environment, "INSTANCE", tmp_path_factory.mktemp("nobody"))
         yield
 
 

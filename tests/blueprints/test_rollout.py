@@ -25,7 +25,7 @@ from detection_api.canary.state.store import Store
 from detection_api.canary.state.types import DEFAULT, EventKind, RolloutEvent, RolloutState, Status
 from detection_api.extensions import canary
 from detection_api.models.tokens import Role
-from detection_api.rollout.controller.controller import begin
+from detection_api.rollout.controller.lifecycle import begin
 from detection_api.rollout.extension import rollout_of
 from detection_api.rollout.overview import overview
 from detection_api.rollout.run import Plan, latest
@@ -381,7 +381,7 @@ def test_without_an_endpoint_all_of_them_are_lowered(
     response = order("rollback", endpoint=DEFAULT, to=10, expected_epoch=1).get_json()
     assert (response["changed"], response["state"]["endpoint"]) == (True, DEFAULT)
     assert response["cautions"] == [
-        "the environment pins statistics.daily to 10%, whatever is stored"
+        "the environment pins statistics.daily to 10%: no stored percent applies"
     ]
     percents = {name: state.percent for name, state in store.read().states.items()}
     assert percents == {DEFAULT: 5, ENDPOINT: 10, "cameras.cameras": 7}
@@ -419,7 +419,7 @@ def test_an_order_that_was_based_on_another_state_is_refused(
 def test_what_is_held_is_not_raised(order: Callable[..., TestResponse], store: Store) -> None:
     order("hold")
     refused = is_problem(order("set"), 409)
-    assert refused["detail"] == f"{ENDPOINT} is held: nobody raises it until it is resumed"
+    assert refused["detail"] == f"{ENDPOINT} is held: it cannot be raised until `resume`"
     assert store.read().states[ENDPOINT].percent == 0
 
 

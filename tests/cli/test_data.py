@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from psycopg2 import extensions
 
 from detection_api.cli import data, main
-from detection_api.db import partitions
+from detection_api.db import partitions, retention
 from tests.ingest.support import query, wait_until
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -117,7 +117,7 @@ def test_what_will_go_is_shown_first_and_only_a_yes_lets_it_go(run: Run, history
         lines = result.stdout.splitlines()
         assert lines[:2] == [
             "Kept: everything from 2026-08-25 on, all counts of events, all violations.",
-            "Kept, though older: 2 rows that are in no month's partition.",
+            "Kept, though older: 2 rows outside of monthly partitions.",
         ]
         assert lines[2].startswith("Dropped for good, 0.")
         assert lines[3].startswith("  2026-06  uncounted detection records, 0.")
@@ -183,8 +183,8 @@ def test_a_long_reader_delays_dropping_and_nobody_is_held_up_behind_it(
 def test_a_reader_that_never_ends_is_one_clear_line(
     run: Run, history: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "ATTEMPTS", 1)
-    monkeypatch.setattr(data, "RETRY_INTERVAL", 0)
+    monkeypatch.setattr(retention, "ATTEMPTS", 1)
+    monkeypatch.setattr(retention, "RETRY_INTERVAL", 0)
     with closing(psycopg2.connect(history)) as reader, reader.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM events")
         result = run("--older-than", "90d", "--yes")

@@ -7,7 +7,7 @@ import pytest
 
 from detection_api.canary.state.store import Store
 from detection_api.canary.state.types import DEFAULT, EventKind
-from detection_api.rollout.controller.controller import begin
+from detection_api.rollout.controller.lifecycle import begin
 from detection_api.rollout.run import Plan
 from tests.rollout.conftest import Run
 

@@ -23,8 +23,9 @@ from detection_api.canary.serving.settings import CanarySettings
 from detection_api.canary.state.memory import MemoryStore
 from detection_api.canary.state.store import Store
 from detection_api.canary.state.types import Arm, EventKind
-from detection_api.rollout.controller.controller import Controller, Turn, Verify, begin
-from detection_api.rollout.gates.stage_gates import Verified
+from detection_api.rollout.controller.controller import Controller, Turn, Verify
+from detection_api.rollout.controller.lifecycle import begin
+from detection_api.rollout.gates.judgement import Verified
 from detection_api.rollout.run import Phase, Plan, Run
 from detection_api.schemas.cameras import CameraListSchema, CameraStatsSchema
 from detection_api.schemas.records import RecordPageSchema, ViolationSchema

@@ -1,4 +1,4 @@
-"""Every command of `detection-api`; each is a thin skin over the package that does the work.
+"""Every command of `detection-api`. Each is a thin skin over the package that does the work.
 
-`main` lists them. Nothing imports this package but the entry points.
+`main` lists them. Only entry points import this package.
 """

@@ -1,24 +1,24 @@
-"""`detection-api data`: what is kept, and for how long."""
+"""`detection-api data`: drop data that is older than its retention."""
 
 import re
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 
 import click
-from psycopg2 import errors, extensions, sql
 
-from detection_api.cli.command import clear_database_errors, read_settings
+from detection_api.cli.environment import clear_database_errors, read_settings
 from detection_api.clock import utc_now
-from detection_api.db import TABLES, Partition, drop_partition, ended_partitions
+from detection_api.db import (
+    Partition,
+    PartitionBusyError,
+    drop_when_free,
+    ended_partitions,
+    rows_outside_partitions,
+)
 from detection_api.ingest.database import connect
 
-ATTEMPTS = 20
-RETRY_INTERVAL = 3.0
-"""Seconds between two attempts to get a lock; others are served meanwhile."""
 _DAYS = re.compile(r"([1-9]\d{0,4})d", re.ASCII)
-_STRAYS = sql.SQL("SELECT count(*) FROM {default} WHERE timestamp < %s")
 
 
 def _days(_: click.Context, __: click.Parameter, value: str) -> timedelta:
@@ -29,18 +29,23 @@ def _days(_: click.Context, __: click.Parameter, value: str) -> timedelta:
 
 @click.group()
 def data() -> None:
-    """Look after the data that has piled up. The database is DATABASE_URL."""
+    """Drop old data. The database is DATABASE_URL.
+
+    \b
+    Example:
+      detection-api data prune --older-than 90d
+    """
 
 
 @data.command()
-@click.option("--older-than", "age", required=True, callback=_days, help="Such as 90d.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--older-than", "age", required=True, callback=_days, help="Days, such as 90d.")
+@click.option("--yes", is_flag=True, help="Drop without asking.")
 def prune(age: timedelta, yes: bool) -> None:
-    """Drop the months of events and detection records that are older, whole months only.
+    """Drop events and detection records that are older, in whole months.
 
-    It shows what would go, and asks. Violations stay, and so do counts of events, which daily
-    statistics are made from. Reads and ingestion go on meanwhile. It may be ended at any moment
-    and started again.
+    Shows what it would drop, and asks. Violations and the counts of events stay, so daily
+    statistics do not change. Reads and ingestion continue meanwhile. You may stop the command at
+    any moment and start it again.
 
     \b
     Example:
@@ -51,58 +56,35 @@ def prune(age: timedelta, yes: bool) -> None:
         closing(connect(read_settings().database_url, "detection-api data prune")) as connection,
     ):
         before = utc_now() - age
-        found = ended_partitions(connection, before)
-        for line in plan(found, before, strays(connection, before)):
+        partitions = ended_partitions(connection, before)
+        for line in plan(partitions, before, rows_outside_partitions(connection, before)):
             click.echo(line)
-        if not found:
+        if not partitions:
             return
         if not yes:
             click.confirm("Drop them?", abort=True)
-        for partition in found:
-            drop_when_free(connection, partition)
+        for partition in partitions:
+            try:
+                drop_when_free(connection, partition)
+            except PartitionBusyError as error:
+                raise click.ClickException(str(error)) from error
             click.echo(f"dropped {partition.name}")
 
 
-def plan(found: Sequence[Partition], before: datetime, strayed: int) -> list[str]:
-    """What would be dropped, in lines for an operator."""
+def plan(partitions: Sequence[Partition], before: datetime, rows_outside: int) -> list[str]:
+    """Return the lines that say what is dropped and what stays."""
     lines = [f"Kept: everything from {before:%Y-%m-%d} on, all counts of events, all violations."]
-    if strayed:
-        lines.append(f"Kept, though older: {strayed:,} rows that are in no month's partition.")
-    if not found:
+    if rows_outside:
+        lines.append(f"Kept, though older: {rows_outside:,} rows outside of monthly partitions.")
+    if not partitions:
         return [*lines, "No month is older: there is nothing to drop."]
-    lines.append(f"Dropped for good, {_megabytes(found)}:")
-    for partition in found:
+    lines.append(f"Dropped for good, {_megabytes(partitions)}:")
+    for partition in partitions:
         rows = "uncounted" if partition.rows is None else f"about {partition.rows:,}"
-        what = partition.table.replace("_", " ")
-        lines.append(f"  {partition.month:%Y-%m}  {rows} {what}, {_megabytes([partition])}")
+        table = partition.table.replace("_", " ")
+        lines.append(f"  {partition.month:%Y-%m}  {rows} {table}, {_megabytes([partition])}")
     return lines
 
 
-def strays(connection: extensions.connection, before: datetime) -> int:
-    """How many rows from before lie in the default partitions, which are never dropped."""
-    found = 0
-    with connection.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(_STRAYS.format(default=sql.Identifier(f"{table}_default")), [before])
-            found += sum(count for (count,) in cursor)
-    return found
-
-
-def drop_when_free(connection: extensions.connection, partition: Partition) -> None:
-    """Drop it as soon as nobody has been reading its table for long.
-
-    Raises click.ClickException after ATTEMPTS, and psycopg2's errors.
-    """
-    for _ in range(ATTEMPTS):
-        try:
-            return drop_partition(connection, partition)
-        except errors.LockNotAvailable:
-            time.sleep(RETRY_INTERVAL)
-    raise click.ClickException(
-        f"{partition.name} is still there: somebody has been reading {partition.table} for"
-        " too long, such as a backup; start again later"
-    )
-
-
-def _megabytes(found: Sequence[Partition]) -> str:
-    return f"{sum(partition.size for partition in found) / 1e6:,.1f} MB"
+def _megabytes(partitions: Sequence[Partition]) -> str:
+    return f"{sum(partition.size for partition in partitions) / 1e6:,.1f} MB"

@@ -1,4 +1,4 @@
-"""`detection-api demo`: a factory to try the API on."""
+"""`detection-api demo`: simulate a factory to try the API on."""
 
 import math
 import sys
@@ -9,7 +9,7 @@ from random import Random
 
 import click
 
-from detection_api.cli.command import clear_database_errors, read_settings
+from detection_api.cli.environment import clear_database_errors, read_settings
 from detection_api.clock import utc_now
 from detection_api.config import Settings
 from detection_api.dev.demo import detector, history
@@ -21,25 +21,35 @@ from detection_api.dev.instance import INSTANCE, running_base
 from detection_api.server.signals import exit_on_signals, stop_on_signals
 from detection_api.web.client import Client, UnreachableError, read_url
 
-TELL_INTERVAL = 5.0
+REPORT_INTERVAL = 5.0
 """Seconds between two lines about the traffic."""
 
-SEED = click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Which factory it is.")
+SEED = click.option(
+    "--seed",
+    default=DEFAULT_SEED,
+    show_default=True,
+    help="Number of the factory; each number simulates another one.",
+)
 
 
 @click.group()
 def demo() -> None:
-    """Simulate a factory with two cameras: its last seven days, and what happens now.
+    """Simulate a factory with two cameras: its last seven days, and the present.
 
-    Written as real detectors do: lines to EVENTS_LOG, rows to DATABASE_URL, messages to
-    REDIS_URL. Never beside data that something else wrote. `detection-api up` does all of it.
+    Writes as real detectors do: lines to EVENTS_LOG, rows to DATABASE_URL, messages to REDIS_URL.
+    Refuses to write if there is data that the demo did not write. `detection-api up` does all
+    of it.
+
+    \b
+    Example:
+      detection-api demo traffic --rate 20
     """
 
 
 @demo.command("history")
 @SEED
 def write_history(seed: int) -> None:
-    """Write the last seven days, where there is nothing yet.
+    """Write the last seven days, unless they are already there.
 
     \b
     Example:
@@ -51,7 +61,7 @@ def write_history(seed: int) -> None:
 @demo.command("detect")
 @SEED
 def detect(seed: int) -> None:
-    """Go on from now, until SIGTERM or Ctrl-C; the history first where there is none.
+    """Write the present until SIGTERM or Ctrl-C, after the history if it is missing.
 
     \b
     Example:
@@ -68,7 +78,9 @@ def detect(seed: int) -> None:
 def _url(_: click.Context, __: click.Parameter, value: str | None) -> str:
     base = value or running_base(INSTANCE)
     if base is None:
-        raise click.UsageError("no `make run` runs in this folder: name an instance with --url")
+        raise click.UsageError(
+            "no `make run` is running in this folder: name an instance with --url"
+        )
     try:
         return read_url(base).geturl()
     except ValueError as error:
@@ -79,13 +91,25 @@ def _url(_: click.Context, __: click.Parameter, value: str | None) -> str:
 @click.option(
     "--url", callback=_url, help="The instance.  [default: the `make run` in this folder]"
 )
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=100, show_default=True)
-@click.option("--clients", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=100,
+    show_default=True,
+    help="Requests a second.",
+)
+@click.option(
+    "--clients",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Requests at the same time.",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0),
     default=math.inf,
-    help="How long.  [default: until Ctrl-C]",
+    help="Duration.  [default: until Ctrl-C]",
 )
 @SEED
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -97,10 +121,10 @@ def send_traffic(
     seed: int,
     command: Sequence[str],
 ) -> None:
-    """Ask all seven endpoints as the factory's clients do, RATE times a second.
+    """Send requests to all endpoints as the factory's clients do, RATE a second.
 
-    At most so many CLIENTS ask at a time. With COMMAND the traffic flows while it runs, and its
-    exit code is the command's.
+    At most CLIENTS requests are in flight. With COMMAND, sends requests while the command runs,
+    and exits with its exit code.
 
     \b
     Examples:
@@ -115,16 +139,16 @@ def send_traffic(
             raise click.ClickException(f"{url}: {error}") from error
         traffic = Traffic(client, asks(Random(seed), utc_now), rate, clients)  # noqa: S311 - no secret
         with traffic.flowing():
-            code = run_to_end(command, stop) if command else _tell(traffic, stop, seconds)
+            code = run_to_end(command, stop) if command else _report(traffic, stop, seconds)
     click.echo(f"traffic: {traffic.tally}", err=bool(command))
     sys.exit(code)
 
 
-def _tell(traffic: Traffic, stop: threading.Event, seconds: float) -> int:
-    """Tell now and then how the traffic goes, until it is to end."""
+def _report(traffic: Traffic, stop: threading.Event, seconds: float) -> int:
+    """Print the counts every REPORT_INTERVAL until the traffic ends; return the exit code."""
     started = time.monotonic()
     while (left := started + seconds - time.monotonic()) > 0:
-        if stop.wait(min(TELL_INTERVAL, left)):
+        if stop.wait(min(REPORT_INTERVAL, left)):
             break
         click.echo(f"{time.monotonic() - started:4.0f} s: {traffic.tally}")
     return 0
@@ -137,7 +161,9 @@ def _write_history(world: World, settings: Settings) -> None:
     except OSError as error:
         raise click.ClickException(str(error)) from error
     if not simulated:
-        raise click.ClickException("the database or the event log holds data of somebody else")
+        raise click.ClickException(
+            "the database or the event log has data that the demo did not write"
+        )
 
 
 demo.add_command(tour)

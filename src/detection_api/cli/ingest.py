@@ -1,4 +1,4 @@
-"""`detection-api ingest`: commands that carry data into PostgreSQL."""
+"""`detection-api ingest`: copy events, cameras and live statistics to PostgreSQL."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from detection_api.cli.command import clear_database_errors, read_settings
+from detection_api.cli.environment import clear_database_errors, read_settings
 from detection_api.clock import utc_now
 from detection_api.ingest import camera_statistics, cameras, events
 from detection_api.ingest.cameras import CameraFileError
@@ -20,23 +20,27 @@ FILE = click.Path(path_type=Path)
 
 @click.group()
 def ingest() -> None:
-    """Carry the event log, the camera file and live statistics into PostgreSQL.
+    """Copy the event log, the camera file and live statistics to PostgreSQL.
 
-    The database is DATABASE_URL. Every command may be ended at any moment, however hard, and
-    started again: it goes on where it was.
+    The database is DATABASE_URL. You may stop or kill every command at any moment; when started
+    again, it continues where it was.
+
+    \b
+    Example:
+      detection-api ingest events logs/events_record.jsonl --follow
     """
 
 
 @ingest.command("events")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=FILE)
-@click.option("--follow", is_flag=True, help="Go on as the logs grow, until SIGTERM or Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Continue as the logs grow, until SIGTERM or Ctrl-C.")
 def ingest_events(paths: tuple[Path, ...], follow: bool) -> None:
-    """Carry the event log at each PATH over, each line exactly once.
+    """Copy the events of each log PATH, each line exactly once.
 
-    Rotation (rename or copytruncate) is followed, also when it happened in between. Lines that
-    are no events are skipped and counted. With --follow all logs are followed at once, without it
-    they are read one after another. A second process for the same log is refused; with --follow
-    it stands by and takes over.
+    Follows rotation (rename or copytruncate), also if it happened while the command did not run.
+    Skips and counts lines that are not events. With --follow, reads all logs at the same time, else
+    one after another. Only one process may read a log: a second one fails, or with --follow waits
+    and takes over when the first one ends.
 
     \b
     Example:
@@ -54,11 +58,11 @@ def ingest_events(paths: tuple[Path, ...], follow: bool) -> None:
 
 @ingest.command("cameras")
 @click.argument("path", type=FILE)
-@click.option("--follow", is_flag=True, help="Again at every change, until SIGTERM or Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Repeat at every change, until SIGTERM or Ctrl-C.")
 def ingest_cameras(path: Path, follow: bool) -> None:
-    """Make the cameras in the database those of the YAML file at PATH.
+    """Replace the cameras in the database by those of the YAML file at PATH.
 
-    A file that cannot be read or parsed changes nothing.
+    Changes nothing if the file cannot be read or parsed.
 
     \b
     Example:
@@ -76,7 +80,7 @@ def ingest_cameras(path: Path, follow: bool) -> None:
 
 @ingest.command("stats")
 def ingest_stats() -> None:
-    """Carry the statistics that detectors publish on REDIS_URL over, until SIGTERM or Ctrl-C.
+    """Copy the statistics that detectors publish on REDIS_URL, until SIGTERM or Ctrl-C.
 
     \b
     Example:
@@ -91,7 +95,7 @@ def ingest_stats() -> None:
 
 @contextmanager
 def _clear_errors() -> Iterator[None]:
-    """Turn what may well happen into one line on standard error and exit code 1."""
+    """Turn an expected error into one line on standard error and exit code 1."""
     try:
         with clear_database_errors():
             yield
@@ -100,7 +104,7 @@ def _clear_errors() -> Iterator[None]:
 
 
 def _read_to_end(database_url: str, path: Path) -> None:
-    """Carry over all there is, with a progress bar by bytes, and print what it was."""
+    """Copy everything in the log, with a progress bar by bytes, and print the totals."""
     totals = events.Totals()
     started = time.perf_counter()
     with events.Ingestion.open(database_url, path) as ingestion:

@@ -1,4 +1,4 @@
-"""The `detection-api` command."""
+"""The `detection-api` command. It adds every other command."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from flask.cli import AppGroup, NoAppException, ScriptInfo
 from flask_migrate.cli import db
 
 from detection_api import __version__, create_app
-from detection_api.cli.command import clear_database_errors, explained, read_variables
 from detection_api.cli.data import data
 from detection_api.cli.demo import demo
+from detection_api.cli.environment import clear_database_errors, explain, read_variables
 from detection_api.cli.ingest import ingest
 from detection_api.cli.rollout.accepted import accepted
-from detection_api.cli.rollout.rollout import rollout
+from detection_api.cli.rollout.group import rollout
 from detection_api.cli.tokens import tokens
 from detection_api.cli.up import up
 from detection_api.cli.verify import verify
@@ -25,13 +25,13 @@ def _create_app() -> Flask:
     try:
         return create_app(environ)
     except ConfigurationError as error:
-        raise NoAppException(explained(error, environ)) from error
+        raise NoAppException(explain(error, environ)) from error
 
 
-class Commands(AppGroup):
-    """Commands of this one application, with PostgreSQL's errors as one clear line.
+class ApplicationGroup(AppGroup):
+    """Commands of this application. An error of PostgreSQL prints one line.
 
-    Flask's own group would build the application to list its commands, and has some of its own.
+    Flask's own group would build the application to list its commands, and adds commands.
     """
 
     def make_context(
@@ -41,7 +41,7 @@ class Commands(AppGroup):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """A context of which a command has the application, when it wants it."""
+        """Return a context that builds the application when a command needs it."""
         extra.setdefault("obj", ScriptInfo(create_app=_create_app, set_debug_flag=False))
         return super().make_context(info_name, args, parent=parent, **extra)
 
@@ -52,22 +52,27 @@ class Commands(AppGroup):
 
 
 class Migrations(click.Group):
-    """Flask-Migrate's commands. It has its group build the application, whatever follows."""
+    """Flask-Migrate's commands. Help is shown before their group builds the application."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is called, which has told its help by then where that is wanted."""
+        """Return the command that is called; its `--help` prints and exits here."""
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
             command.make_context(name, list(rest), parent=ctx).close()
         return name, command, rest
 
 
-@click.group(cls=Commands)
+@click.group(cls=ApplicationGroup)
 @click.version_option(__version__, prog_name="detection-api")
 def main() -> None:
-    """Detection records, violations, statistics and cameras, behind a canary."""
+    """Detection records, violations, statistics and cameras, behind a canary.
+
+    \b
+    Example:
+      detection-api rollout status
+    """
 
 
 main.add_command(up)

@@ -1,22 +1,23 @@
-"""`detection-api tokens`: who may see and change the rollout over HTTP."""
+"""`detection-api tokens`: create, list and revoke tokens for the rollout over HTTP."""
 
 from collections.abc import Sequence
 
 import click
 
-from detection_api.cli.rollout.common import BY, JSON, Commands, open_pool, print_json, print_table
+from detection_api.cli.output import JSON, print_json, print_table
+from detection_api.cli.store import BY, StoreGroup, open_pool
 from detection_api.errors import ConflictError, NotFoundError
 from detection_api.models.tokens import Role
 from detection_api.rollout.text import moment
 from detection_api.services.tokens import NAME, Token, Tokens
 
-ONCE = "This is the only time that it is shown. Send it as `Authorization: Bearer TOKEN`."
+ONCE = "The token is shown only now. Send it as `Authorization: Bearer TOKEN`."
 
 
 def _name(_: click.Context, __: click.Parameter, value: str) -> str:
     if not NAME.fullmatch(value):
         raise click.BadParameter(
-            "must be up to 63 letters, digits or . _ @ - and begin with a letter or a digit"
+            "must be at most 63 letters, digits or . _ @ -, and begin with a letter or a digit"
         )
     return value
 
@@ -25,11 +26,15 @@ def _open_tokens() -> Tokens:
     return Tokens(open_pool().connection)
 
 
-@click.group(cls=Commands)
+@click.group(cls=StoreGroup)
 def tokens() -> None:
-    """Make, list and revoke the tokens of those who operate the rollout over HTTP.
+    """Create, list and revoke tokens of viewers and operators of the rollout over HTTP.
 
-    `detection-api rollout events` tells who made and revoked which.
+    `detection-api rollout events` shows who created and revoked each token.
+
+    \b
+    Example:
+      detection-api tokens create alice --role operator
     """
 
 
@@ -39,11 +44,11 @@ def tokens() -> None:
     "--role",
     type=click.Choice([role.value for role in Role]),
     required=True,
-    help="A viewer sees how things stand; an operator changes them, too.",
+    help="A viewer sees the rollout; an operator may also change it.",
 )
 @BY
 def create(name: str, role: str, by: str) -> None:
-    """Make a token for NAME, a person or a program; the audit has what is done with it.
+    """Create a token for NAME, a person or a program; the audit names it for each change.
 
     Only the token goes to standard output. It is stored as a hash and cannot be shown again.
 
@@ -62,7 +67,7 @@ def create(name: str, role: str, by: str) -> None:
 @tokens.command("list")
 @JSON
 def list_tokens(as_json: bool) -> None:
-    """Show who has a token, and who had one, oldest first.
+    """List all tokens, oldest first, with those that were revoked.
 
     \b
     Example:
@@ -90,12 +95,12 @@ def _row(token: Token) -> Sequence[str]:
 
 @tokens.command()
 @click.argument("name")
-@click.option("--reason", default="", help="Why; for the audit.")
+@click.option("--reason", default="", help="The reason, for the audit.")
 @BY
 def revoke(name: str, reason: str, by: str) -> None:
-    """Take the token of NAME away; every worker refuses it within a second.
+    """Revoke the token of NAME: every worker refuses it within a second.
 
-    The name is free for a new token then.
+    You may create a new token for the same name afterwards.
 
     \b
     Example:

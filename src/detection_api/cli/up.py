@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from detection_api.cli.command import clear_database_errors
+from detection_api.cli.environment import clear_database_errors
 from detection_api.dev.instance import INSTANCE, UpError
 from detection_api.dev.supervisor import BootError
 from detection_api.dev.up import run

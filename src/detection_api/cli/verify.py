@@ -1,16 +1,15 @@
-"""`detection-api verify`: both arms of a running instance asked for everything, and compared."""
+"""`detection-api verify`: compare both arms of a running instance over HTTP."""
 
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from http import HTTPStatus
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 import psycopg2
 
 from detection_api import create_app
-from detection_api.cli.command import DATABASE, read_variables
-from detection_api.cli.rollout.common import JSON, canaried, open_store, print_json, refuse_unknown
+from detection_api.cli.environment import DATABASE, read_variables
+from detection_api.cli.output import JSON, print_json
+from detection_api.cli.store import canaried, open_store, refuse_unknown
 from detection_api.config import read_environ
 from detection_api.dev.instance import INSTANCE, running_base
 from detection_api.errors import ConfigurationError, DeadlineExceededError
@@ -19,20 +18,20 @@ from detection_api.rollout.verification import (
     CaseResult,
     CaseVerdict,
     EndpointResult,
-    Terms,
+    Inputs,
     Times,
-    read_terms,
+    Verification,
+    read_inputs,
     subjects_of,
+    wait_until_healthy,
 )
 from detection_api.rollout.verification import verify as verify_instance
 from detection_api.web.client import TOKEN, Client, UnreachableError, read_url
 
-HEALTH = "/api/v1/monitoring/health"
-LOOK_INTERVAL = 0.5
 MAX_FINDINGS = 5
-"""So many lines tell why an endpoint did not pass."""
-NOWHERE = {DATABASE: "postgresql://"}
-"""Of an application that only says which endpoints there are: it never connects."""
+"""Lines that say why an endpoint did not pass; --json has all of them."""
+NO_DATABASE = {DATABASE: "postgresql://"}
+"""The setting of an application that only lists its endpoints and never connects."""
 
 
 def _url(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -44,104 +43,92 @@ def _url(_: click.Context, __: click.Parameter, value: str | None) -> str | None
 
 @click.command()
 @click.argument("url", required=False, callback=_url)
-@click.option("--endpoint", "endpoints", multiple=True, help="Only this one; may be repeated.")
+@click.option(
+    "--endpoint", "endpoints", multiple=True, help="Verify only this one; may be repeated."
+)
 @click.option(
     "--wait",
     type=click.IntRange(min=0),
     default=0,
     metavar="SECONDS",
-    help="Wait so long for it to be healthy.",
+    help="Wait at most this long until the instance is healthy.",
 )
 @JSON
 def verify(url: str | None, endpoints: Sequence[str], wait: int, as_json: bool) -> None:
-    """Ask both arms of the instance at URL for everything there is, and compare.
+    """Send the same requests to both arms of the instance at URL, and compare the answers.
 
-    Without URL it is the `make run` in this folder. Every endpoint behind the canary is asked for
-    what exists and what does not, at the edges of pages, limits and windows, with inputs drawn
-    from the instance's own data. What differs is looked at again, for data moves. A request that
-    another arm had to answer is a failure. Differences that are accepted are respected where
-    DATABASE_URL is known. Exit code 0 where every endpoint passed, otherwise 1.
+    Without URL, verifies the `make run` in this folder. Requests ask each endpoint for data that
+    exists and data that does not, at the edges of pages, limits and time windows. Inputs come from
+    the instance's own data. Answers that differ are compared again, because data may change in
+    between. An arm fails if the other arm had to answer for it. Accepted differences are excused
+    if DATABASE_URL is known. The exit code is 0 if every endpoint passed, else 1.
 
-    An instance with FORCE_DOMAIN=token wants an operator's token in DETECTION_API_TOKEN.
+    An instance with FORCE_DOMAIN=token needs an operator's token in DETECTION_API_TOKEN.
 
     \b
     Example:
       detection-api verify http://127.0.0.1:8000 --endpoint records.violation
     """
     environ = read_environ()
-    base, known = _target(url, environ)
+    base, variables = _target(url, environ)
     client = Client(base, token=environ.get(TOKEN))
+    show = _skip if as_json else _show
     try:
-        _wait_until_healthy(client, wait)
-        passed = _verify(client, known, endpoints, as_json=as_json)
+        wait_until_healthy(client, wait)
+        result = _verify(client, variables, endpoints, show)
     except UnreachableError as error:
         raise click.ClickException(f"{base}: {error}") from error
-    sys.exit(0 if passed else 1)
+    if as_json:
+        print_json({"passed": result.passed, "base": result.base, "endpoints": result.endpoints})
+    else:
+        passed = sum(each.verdict is CaseVerdict.PASSED for each in result.endpoints)
+        click.echo(f"{client.base}: {passed} of {len(result.endpoints)} endpoints passed")
+    sys.exit(0 if result.passed else 1)
 
 
 def _target(url: str | None, environ: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
-    """The instance's address, and the variables by which its database is known, if it is.
+    """Return the instance's address, and the variables that name its database, if known.
 
-    A database that was found beside a `make run` is not that of another instance.
+    The database of the `make run` in this folder is not used for any other instance.
     """
-    here = running_base(INSTANCE)
-    if url is None and here is None:
-        raise click.UsageError("no `make run` runs in this folder: name the URL of an instance")
-    return url or str(here), read_variables() if url in (None, here) else environ
-
-
-def _wait_until_healthy(client: Client, seconds: int) -> None:
-    """Return once the instance is healthy; raises UnreachableError after so many seconds."""
-    patience_ends = time.monotonic() + seconds
-    while seconds:
-        try:
-            status = client.get(HEALTH).status
-            said = f"{HEALTH} answers with {status}"
-            if status == HTTPStatus.OK:
-                return
-        except UnreachableError as error:
-            said = str(error)
-        if time.monotonic() > patience_ends:
-            raise UnreachableError(f"not healthy after {seconds} s: {said}")
-        time.sleep(LOOK_INTERVAL)
+    running = running_base(INSTANCE)
+    if url is None and running is None:
+        raise click.UsageError("no `make run` is running in this folder: give an instance's URL")
+    return url or str(running), read_variables() if url in (None, running) else environ
 
 
 def _verify(
-    client: Client, environ: Mapping[str, str], endpoints: Sequence[str], *, as_json: bool
-) -> bool:
-    """Verify, and show what was found; whether every endpoint passed."""
+    client: Client,
+    environ: Mapping[str, str],
+    endpoints: Sequence[str],
+    show: Callable[[EndpointResult], None],
+) -> Verification:
     try:
-        app = create_app(environ if environ.get(DATABASE) else {**environ, **NOWHERE})
+        app = create_app(environ if environ.get(DATABASE) else {**environ, **NO_DATABASE})
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     with app.app_context():
         refuse_unknown(*endpoints, known=canaried())
         subjects = subjects_of(app, list(dict.fromkeys(endpoints)) or canaried())
-        terms = _terms() if environ.get(DATABASE) else Terms()
-        found = verify_instance(client, subjects, terms, _skip if as_json else _show)
-    if as_json:
-        print_json({"passed": found.passed, "base": found.base, "endpoints": found.endpoints})
-    else:
-        passed = sum(result.verdict is CaseVerdict.PASSED for result in found.endpoints)
-        click.echo(f"{client.base}: {passed} of {len(found.endpoints)} endpoints passed")
-    return found.passed
+        inputs = _inputs() if environ.get(DATABASE) else Inputs()
+        return verify_instance(client, subjects, inputs, show)
 
 
-def _terms() -> Terms:
+def _inputs() -> Inputs:
     try:
-        return read_terms(open_store())
+        return read_inputs(open_store())
     except (psycopg2.Error, DeadlineExceededError) as error:
         reason = " ".join(str(error).split())
-        click.echo(f"what is accepted is not known, PostgreSQL is away: {reason}", err=True)
-        return Terms()
+        click.echo(f"accepted differences are unknown, PostgreSQL is away: {reason}", err=True)
+        return Inputs()
 
 
 def _skip(_: EndpointResult) -> None:
-    """Nothing is said before all is known."""
+    """Print nothing."""
 
 
 def _show(result: EndpointResult) -> None:
-    """Print an endpoint's cases, what follows from them, and what no answer showed."""
+    """Print an endpoint's cases, findings, and the branches that no answer took."""
     click.echo(
         f"{result.endpoint}: {result.verdict.value}, {len(result.cases)} cases;"
         f" P50/P95 of legacy {_ms(result.legacy)}, of the domain {_ms(result.domain)}"
@@ -151,9 +138,9 @@ def _show(result: EndpointResult) -> None:
     for finding in result.findings[:MAX_FINDINGS]:
         click.echo(f"  ! {line(finding)}")
     if len(result.findings) > MAX_FINDINGS:
-        click.echo(f"  ! and {len(result.findings) - MAX_FINDINGS} more: --json has them all")
+        click.echo(f"  ! and {len(result.findings) - MAX_FINDINGS} more: --json has all")
     if result.unexercised:
-        click.echo(f"  no answer took: {', '.join(result.unexercised)}")
+        click.echo(f"  branches that no answer took: {', '.join(result.unexercised)}")
     click.echo()
 
 

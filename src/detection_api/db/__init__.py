@@ -19,6 +19,11 @@ from detection_api.db.partitions import (
 from detection_api.db.pool import READ_ONLY, UNAVAILABLE, Connection, Pool, bound_waits
 from detection_api.db.reader import Query, Reader, Reads, decode_json_exactly
 from detection_api.db.replica import LOOK_DEADLINE, LOOK_HOLDS, Replicated, Watch
+from detection_api.db.retention import (
+    PartitionBusyError,
+    drop_when_free,
+    rows_outside_partitions,
+)
 
 __all__ = [
     "LOOK_DEADLINE",
@@ -32,6 +37,7 @@ __all__ = [
     "Connection",
     "PagePosition",
     "Partition",
+    "PartitionBusyError",
     "Partitions",
     "Pool",
     "Query",
@@ -43,8 +49,10 @@ __all__ = [
     "create",
     "decode_json_exactly",
     "drop_partition",
+    "drop_when_free",
     "ended_partitions",
     "is_partition",
     "month_of",
+    "rows_outside_partitions",
     "upgrade",
 ]

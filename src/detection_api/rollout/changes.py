@@ -1,4 +1,4 @@
-"""How operators change an endpoint's exposure; pure, but for `write`."""
+"""Changes of an endpoint's exposure; pure, except `write`."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
@@ -12,39 +12,39 @@ Change = Callable[[RolloutState], RolloutState]
 
 
 def own(states: States, endpoint: str) -> RolloutState:
-    """The state of `endpoint` itself, which is the default's percent where it has none."""
+    """Return the endpoint's own state; if it has none, a new one with the default's percent."""
     return states.get(endpoint) or RolloutState(
         endpoint=endpoint, percent=effective(states, DEFAULT).percent
     )
 
 
 def percent_set(percent: float) -> Change:
-    """Have another percent (0..100); what is rolled back stays so."""
+    """Return the change to another percent (0..100); a rollback stays."""
     return lambda state: replace(state, percent=percent)
 
 
 def lowered(percent: float) -> Change:
-    """Have `percent` (0..100) at the most."""
+    """Return the change to at most `percent` (0..100)."""
     return lambda state: replace(state, percent=min(state.percent, percent))
 
 
 def rolled_back(state: RolloutState) -> RolloutState:
-    """`state` with everything to legacy, and its percent kept."""
+    """Return `state` with everything sent to legacy and its percent kept."""
     return replace(state, status=Status.ROLLED_BACK)
 
 
 def held(state: RolloutState) -> RolloutState:
-    """`state` with its percent not to be raised; what is rolled back stays so."""
+    """Return `state` with its percent held; a rollback stays."""
     return replace(state, status=Status.HELD) if state.status.exposes else state
 
 
 def resumed(state: RolloutState) -> RolloutState:
-    """`state` with its percent applied again."""
+    """Return `state` with its percent applied again."""
     return replace(state, status=Status.ACTIVE)
 
 
 def is_raised_though_held(states: States, new: RolloutState) -> bool:
-    """Whether `new` has a higher percent than what applies, though that is held."""
+    """Return whether the applied state is held and `new` has a higher percent."""
     applied = effective(states, new.endpoint)
     return applied.status is Status.HELD and new.percent > applied.percent
 
@@ -52,9 +52,9 @@ def is_raised_though_held(states: States, new: RolloutState) -> bool:
 def write(
     store: Store, old: RolloutState, change: Change, kind: EventKind, *, by: str, reason: str
 ) -> RolloutState:
-    """Change a state, with its event; as stored, and without a token that `reason` quotes.
+    """Store a change of a state with its event; return the stored state.
 
-    Raises StaleEpochError.
+    A token in `reason` is redacted. Raises StaleEpochError if the state was changed meanwhile.
     """
     new = replace(change(old), by=by, reason=token_format.redacted(reason))
     evidence = {"percent_before": old.percent, "percent": new.percent}
@@ -64,20 +64,20 @@ def write(
 def cautions(
     states: States, endpoint: str, endpoints: Collection[str], overrides: CanarySettings
 ) -> Iterator[str]:
-    """Why the percent of `endpoint` does not apply as it stands, or not everywhere."""
+    """Yield why the stored percent of `endpoint` does not apply, or not everywhere."""
     if not overrides.use_domain:
         yield KILL_SWITCH
     if effective(states, endpoint).status is Status.ROLLED_BACK:
-        culprit = endpoint if own(states, endpoint).status is Status.ROLLED_BACK else DEFAULT
-        yield f"{culprit} is rolled back: no percentage applies until `resume` takes that back"
+        name = endpoint if own(states, endpoint).status is Status.ROLLED_BACK else DEFAULT
+        yield f"{name} is rolled back: no percentage applies until `resume`"
     followers = {e for e in endpoints if e not in states} if endpoint == DEFAULT else {endpoint}
     for follower in sorted(followers):
         pinned = overrides.pinned_percent(follower)
         if pinned is not None:
-            yield f"the environment pins {follower} to {pinned:g}%, whatever is stored"
+            yield f"the environment pins {follower} to {pinned:g}%: no stored percent applies"
     independent = sorted(set(endpoints) & set(states)) if endpoint == DEFAULT else []
     if independent:
-        yield f"a percentage of their own have, and keep: {', '.join(independent)}"
+        yield f"these keep a percentage of their own: {', '.join(independent)}"
 
 
 KILL_SWITCH = "the environment's kill switch is set: everything goes to legacy"

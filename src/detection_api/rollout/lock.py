@@ -1,4 +1,4 @@
-"""One controller at a time, on whatever host."""
+"""The lock that allows one controller at a time, on all hosts."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,13 +15,13 @@ SELECT EXISTS (
         AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0)
 )
 """
-"""PostgreSQL shows the key of an advisory lock in halves."""
+"""PostgreSQL shows the key of an advisory lock as two halves."""
 SESSION_SETTINGS = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
-"""PostgreSQL ends the session of a controller whose host is gone, and with it the lock."""
+"""With these, PostgreSQL ends the session, and its lock, of a host that is gone."""
 
 
 class AnotherControllerError(Exception):
@@ -29,7 +29,7 @@ class AnotherControllerError(Exception):
 
 
 def is_held(connect: Callable[[], AbstractContextManager[Any]]) -> bool:
-    """Whether a controller is at work, on whatever host; takes nothing, and so disturbs none."""
+    """Return whether a controller on any host holds the lock. Does not try to take it."""
     with connect() as connection, connection.cursor() as cursor:
         cursor.execute(IS_HELD, (NAME,))
         ((held,),) = cursor.fetchall()
@@ -37,27 +37,27 @@ def is_held(connect: Callable[[], AbstractContextManager[Any]]) -> bool:
 
 
 class Lock(Protocol):
-    """What only one controller can have."""
+    """A lock that only one controller can hold."""
 
     def take(self) -> None:
-        """Have it until this process ends, if that is not so already.
+        """Hold the lock until this process ends; does nothing if it is already held.
 
-        Raises AnotherControllerError.
+        Raises AnotherControllerError if another controller holds it.
         """
 
 
 class PostgresLock:
-    """An advisory lock of a session that does nothing else: `pool` is of one connection.
+    """An advisory lock in a session of its own; `pool` has one connection.
 
-    It is gone with the process that has it, however that ends. To be asked for before each turn: a
-    session that was lost is opened anew, unless another controller has the lock by then.
+    PostgreSQL releases it when the process ends. Call `take` before each turn: if the session was
+    lost, it opens a new one and takes the lock again.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     def take(self) -> None:
-        """See Lock; raises what PostgreSQL's connections raise as well."""
+        """See Lock; also raises the errors of PostgreSQL's connections."""
         with self._pool.connection() as connection, connection.cursor() as cursor:
             cursor.execute(LOCK, (NAME,))
             ((is_taken,),) = cursor.fetchall()

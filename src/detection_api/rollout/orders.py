@@ -1,4 +1,4 @@
-"""What operators order, by command or over HTTP, and what comes of it."""
+"""Orders of operators, given by command or over HTTP."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -11,10 +11,10 @@ from detection_api.rollout import changes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What an operator wants done to an endpoint, or to the default.
+    """An operator's order to change an endpoint, or the default.
 
-    `expected_epoch` is that of the state which the operator has seen; None for whatever it is.
-    One that `lowers` changes only what is above.
+    `expected_epoch` is the epoch of the state that the operator has seen; None accepts any. An
+    order that `lowers` has no effect on a state that is already at or below its percent.
     """
 
     endpoint: str
@@ -28,9 +28,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderResult:
-    """An endpoint's own state after an order; `changed` is false where it was so already.
+    """An endpoint's own state after an order; `changed` is False if the order had no effect.
 
-    `cautions` say why its percent does not apply all the same.
+    `cautions` say why the percent does not apply.
     """
 
     state: RolloutState
@@ -41,17 +41,17 @@ class OrderResult:
 def carry_out(
     store: Store, order: Order, endpoints: Collection[str], overrides: CanarySettings
 ) -> OrderResult:
-    """Carry out an order in an application of these `endpoints`, with its event.
+    """Carry out an order in an application with these `endpoints`, and store its event.
 
-    Raises StaleEpochError where the endpoint was changed since the operator looked, or is changed
-    at this moment, and ConflictError where it is held and would be raised; nothing was done then.
+    Raises StaleEpochError if somebody else has changed the endpoint meanwhile, and ConflictError if
+    the order would raise a held endpoint. In both cases nothing is changed.
     """
     states = dict(store.read().states)
     old = changes.own(states, order.endpoint)
     if order.expected_epoch not in (None, old.epoch):
         raise StaleEpochError(order.endpoint)
     if order.kind is EventKind.SET and changes.is_raised_though_held(states, order.change(old)):
-        raise ConflictError(f"{order.endpoint} is held: nobody raises it until it is resumed")
+        raise ConflictError(f"{order.endpoint} is held: it cannot be raised until `resume`")
     is_set_anyway = order.kind is EventKind.SET and not order.lowers
     changed = is_set_anyway or order.change(old) != old
     state = old
@@ -60,18 +60,20 @@ def carry_out(
             store, old, order.change, order.kind, by=order.by, reason=order.reason
         )
     is_rolled_back = order.kind is EventKind.ROLLBACK
-    are_all_lowered = order.lowers and order.endpoint == DEFAULT  # and told of one by one
+    are_all_lowered = order.lowers and order.endpoint == DEFAULT  # each has its own cautions
     cautions = changes.cautions(states, order.endpoint, endpoints, overrides)
-    is_heeded = is_rolled_back or are_all_lowered
-    return OrderResult(state=state, changed=changed, cautions=() if is_heeded else tuple(cautions))
+    is_in_effect = is_rolled_back or are_all_lowered
+    return OrderResult(
+        state=state, changed=changed, cautions=() if is_in_effect else tuple(cautions)
+    )
 
 
 def lower_all(
     store: Store, order: Order, endpoints: Collection[str], overrides: CanarySettings
 ) -> OrderResult:
-    """Carry out an order that lowers the default, and lower what has a percent of its own as well.
+    """Carry out an order that lowers the default, and every endpoint with a percent of its own.
 
-    Raises StaleEpochError; what was lowered before that stays so.
+    Raises StaleEpochError; endpoints that were lowered before stay lowered.
     """
     default = carry_out(store, order, endpoints, overrides)
     each = [
@@ -80,6 +82,6 @@ def lower_all(
     ]
     return OrderResult(
         state=default.state,
-        changed=any(outcome.changed for outcome in (default, *each)),
-        cautions=tuple(dict.fromkeys(said for outcome in each for said in outcome.cautions)),
+        changed=any(result.changed for result in (default, *each)),
+        cautions=tuple(dict.fromkeys(caution for result in each for caution in result.cautions)),
     )

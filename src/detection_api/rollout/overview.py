@@ -1,4 +1,4 @@
-"""How the rollout stands: each endpoint's state, and which workers apply it; pure."""
+"""An overview of the rollout: endpoints, workers and the last run; pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -6,15 +6,15 @@ from datetime import datetime
 
 from detection_api.canary.serving import CanarySettings
 from detection_api.canary.state import DEFAULT, RolloutState, Worker, effective
-from detection_api.rollout.run import Plan, Run, RunProgress
+from detection_api.rollout.run import EndpointProgress, Plan, Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointStatus:
-    """An endpoint and the state that applies to it.
+    """An endpoint with the state that applies to it.
 
-    `pinned` is the percent that the environment sets instead of the stored one, if it does.
-    `follows_default` is true for an endpoint that has no state of its own.
+    `pinned` is the percent that the environment sets, or None. `follows_default` is True if the
+    endpoint has no state of its own.
     """
 
     state: RolloutState
@@ -24,9 +24,9 @@ class EndpointStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
-    """A worker that was last heard from `silent` seconds ago, and started `uptime` before that.
+    """A worker that last reported `silent` seconds ago, and had then run for `uptime` seconds.
 
-    `behind` has the endpoints of which it applies an older epoch than the stored one.
+    `behind` has the endpoints of which it applies an epoch older than the stored one.
     """
 
     worker: str
@@ -38,10 +38,10 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
-    """The run that was begun last: what it is to do, and how far it is.
+    """The run that began last, with its plan and progress.
 
-    `is_over` says whether it has ended, `is_driven` whether a controller is at work on it; one that
-    is neither is gone on with by `rollout run`.
+    `is_over` is True if it has ended, `is_driven` if a controller is running it. If both are False,
+    `rollout run` continues it.
     """
 
     run: int
@@ -51,12 +51,12 @@ class RunStatus:
     is_over: bool
     is_driven: bool
     plan: Plan
-    endpoints: tuple[RunProgress, ...]
+    endpoints: tuple[EndpointProgress, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """How everything stands; `strays` are states of endpoints that the application lacks."""
+    """Everything at once; `strays` are stored states of endpoints that the application lacks."""
 
     use_domain: bool
     endpoints: tuple[EndpointStatus, ...]
@@ -74,9 +74,9 @@ def overview(
     *,
     is_driven: bool = False,
 ) -> Overview:
-    """How `endpoints` and the default stand, the default first.
+    """Return the overview of the default and `endpoints`, the default first.
 
-    `is_driven` says whether a controller is at work.
+    `is_driven` is True if a controller is running.
     """
     names = [DEFAULT, *sorted(endpoints)]
     return Overview(

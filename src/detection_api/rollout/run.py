@@ -1,7 +1,7 @@
-"""A rollout run as its events tell it: its plan, and how far each endpoint is.
+"""A rollout run: its plan, and the progress of each endpoint, computed from its events.
 
-A run has no other record than its events, so that what is reported of it, and what it goes on with
-after a crash, is what the audit says. Pure, but for `latest` and `load`.
+A run is stored only as events. So its report, and its state after a crash, agree with the audit.
+Pure, except `latest` and `load`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,21 +16,21 @@ from detection_api.canary.state import DEFAULT, EventKind, RolloutEvent, Store, 
 
 
 class OnFailure(Enum):
-    """Where an endpoint goes that fails a stage."""
+    """The percent of an endpoint after it failed a stage."""
 
     PREVIOUS = "previous"
-    """To the percent of the stage before; from the first one to what it had at the start."""
+    """The percent of the previous stage; after the first stage, the percent at the start."""
     ZERO = "zero"
-    """To 0 percent."""
+    """0 percent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run is to do; the evidence of its START.
+    """The plan of a run; the evidence of its START.
 
-    `endpoints` are to go through `stages` (percent, ascending), each from the percent that it had
-    at the start. `bake` and `patience` are seconds: what a stage takes at least, and after how
-    much of it an endpoint that has neither passed nor failed is left behind.
+    `endpoints` have their percents at the start. `stages` are ascending percents. `bake` is the
+    minimum of seconds in a stage. After `patience` seconds in a stage the run leaves an endpoint
+    that has neither passed nor failed.
     """
 
     endpoints: Mapping[str, float]
@@ -38,28 +38,28 @@ class Plan:
     bake: float = 600
     patience: float = 86_400
     min_requests: int = 200
-    """Requests that the domain has to have answered in a stage; forced ones do not count."""
+    """Requests that the domain must answer in a stage; forced requests do not count."""
     min_comparisons: int = 30
     on_failure: OnFailure = OnFailure.PREVIOUS
     verify_urls: tuple[str, ...] = ()
-    """Instances whose answers are verified over HTTP before a stage is passed."""
+    """Instances to verify over HTTP before a stage is passed."""
     without_verification: bool = False
-    """Whether the operator wants stages passed that nobody has verified."""
+    """Whether the operator allows stages to pass without verification."""
 
     def first_stage(self, endpoint: str) -> int:
-        """The number (1, 2, ...) of the first stage that does not lower the endpoint's exposure.
+        """Return the number (1, 2, ...) of the first stage that does not lower the endpoint.
 
-        One more than there are stages where it is above them all.
+        Returns the number of stages + 1 if all of them would lower it.
         """
         at_start = self.endpoints[endpoint]
         return 1 + sum(percent < at_start for percent in self.stages)
 
     def percent(self, stage: int) -> float:
-        """The percent of a stage, by its number."""
+        """Return the percent of a stage, by its number."""
         return self.stages[stage - 1]
 
     def percent_after_failure(self, endpoint: str, stage: int) -> float:
-        """Where an endpoint goes that fails a stage."""
+        """Return the percent of an endpoint after it failed a stage."""
         if self.on_failure is OnFailure.ZERO:
             return 0.0
         if stage == self.first_stage(endpoint):
@@ -68,56 +68,56 @@ class Plan:
 
 
 class Phase(Enum):
-    """How far an endpoint is."""
+    """The phase of an endpoint in a run."""
 
     WAITING = "waiting"
-    """Before its next stage, which nobody has put it to yet."""
+    """It has not entered its next stage."""
     BAKING = "baking"
-    """In a stage."""
+    """It is in a stage."""
     DONE = "done"
-    """Past the last stage."""
+    """It has passed the last stage."""
     FAILED = "failed"
-    """Back, for it failed a stage."""
+    """It failed a stage and went back."""
     LEFT = "left"
-    """Left behind as it stands."""
+    """The run has left it as it is."""
 
     @property
     def is_open(self) -> bool:
-        """Whether the run has something to do about it still."""
+        """Whether the run may still move the endpoint."""
         return self in (Phase.WAITING, Phase.BAKING)
 
 
 class EndCause(Enum):
-    """Why an endpoint is left behind; in the evidence of a LEAVE."""
+    """Why a run leaves an endpoint; in the evidence of a LEAVE."""
 
     ROLLED_BACK = "rolled_back"
-    """By the guard or an operator."""
+    """The guard or an operator rolled it back."""
     CHANGED = "changed"
     """Somebody set another percent."""
     PINNED = "pinned"
     """The environment sets the percent, whatever is stored."""
     ABOVE = "above"
-    """At the start it was above the last stage."""
+    """Its percent at the start was above the last stage."""
     PATIENCE = "patience"
-    """It has neither passed nor failed while there was patience."""
+    """It has neither passed nor failed within the plan's patience."""
 
 
 class Completion(Enum):
-    """What became of a run; in the evidence of its END."""
+    """How a run ended; in the evidence of its END."""
 
     COMPLETE = "complete"
-    """Every endpoint has passed every stage, and is exposed still."""
+    """Every endpoint has passed every stage, and is still exposed."""
     INCOMPLETE = "incomplete"
-    """Some are not."""
+    """Some endpoints have not."""
     ABANDONED = "abandoned"
     """An operator ended it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunProgress:
-    """How far an endpoint is: the number of the `stage` that it is in, or waits for.
+class EndpointProgress:
+    """An endpoint's progress: its phase, and the number of its current or next `stage`.
 
-    `event` is the last one about it; in a stage that is the STAGE, with what was counted before.
+    `event` is the last one about it. In a stage it is the STAGE, with the counts before the stage.
     """
 
     endpoint: str
@@ -128,19 +128,19 @@ class RunProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run up to some event; `id` is that of its START, `end` its END once there is one."""
+    """A run after some of its events. `id` is the id of its START; `end` is its END, or None."""
 
     id: int
     by: str
     reason: str
     started_at: datetime | None
     plan: Plan
-    progress: Mapping[str, RunProgress]
+    progress: Mapping[str, EndpointProgress]
     end: RolloutEvent | None = None
 
     @classmethod
     def begun(cls, start: RolloutEvent) -> Self:
-        """A run that has just begun."""
+        """Return the run that begins with `start`."""
         plan = convert(start.evidence, Plan)
         return cls(
             id=start.id,
@@ -149,40 +149,40 @@ class Run:
             started_at=start.at,
             plan=plan,
             progress={
-                endpoint: RunProgress(endpoint=endpoint, stage=plan.first_stage(endpoint))
+                endpoint: EndpointProgress(endpoint=endpoint, stage=plan.first_stage(endpoint))
                 for endpoint in plan.endpoints
             },
         )
 
     def after(self, event: RolloutEvent) -> Self:
-        """The run after one of its events."""
+        """Return the run after its next event."""
         if event.kind is EventKind.END:
             return replace(self, end=event)
         progress = _AFTER[event.kind](self.progress[event.endpoint], self.plan, event)
         return replace(self, progress={**self.progress, event.endpoint: progress})
 
     @property
-    def open(self) -> tuple[RunProgress, ...]:
-        """The endpoints that it has something to do about."""
+    def open(self) -> tuple[EndpointProgress, ...]:
+        """The endpoints that the run may still move."""
         return tuple(progress for progress in self.progress.values() if progress.phase.is_open)
 
 
-def _after_stage(progress: RunProgress, _: Plan, event: RolloutEvent) -> RunProgress:
+def _after_stage(progress: EndpointProgress, _: Plan, event: RolloutEvent) -> EndpointProgress:
     stage = int(event.evidence["stage"])
     return replace(progress, stage=stage, phase=Phase.BAKING, event=event)
 
 
-def _after_pass(progress: RunProgress, plan: Plan, event: RolloutEvent) -> RunProgress:
+def _after_pass(progress: EndpointProgress, plan: Plan, event: RolloutEvent) -> EndpointProgress:
     if progress.stage == len(plan.stages):
         return replace(progress, phase=Phase.DONE, event=event)
     return replace(progress, stage=progress.stage + 1, phase=Phase.WAITING, event=event)
 
 
-def _after_fail(progress: RunProgress, _: Plan, event: RolloutEvent) -> RunProgress:
+def _after_fail(progress: EndpointProgress, _: Plan, event: RolloutEvent) -> EndpointProgress:
     return replace(progress, phase=Phase.FAILED, event=event)
 
 
-def _after_leave(progress: RunProgress, _: Plan, event: RolloutEvent) -> RunProgress:
+def _after_leave(progress: EndpointProgress, _: Plan, event: RolloutEvent) -> EndpointProgress:
     return replace(progress, phase=Phase.LEFT, event=event)
 
 
@@ -195,7 +195,7 @@ _AFTER = {
 
 
 def fold(events: Iterable[RolloutEvent]) -> Run:
-    """The run that its events tell of, in whatever order they come."""
+    """Return the run with these events, which may be in any order."""
     start, *others = sorted(events, key=lambda event: event.id)
     run = Run.begun(start)
     for event in others:
@@ -204,20 +204,20 @@ def fold(events: Iterable[RolloutEvent]) -> Run:
 
 
 def load(store: Store, run: int) -> Run | None:
-    """The run that began with the START of that id."""
+    """Return the run whose START has the id `run`; None if there is none."""
     events = store.events(run=run, limit=None)
     is_run = any(event.id == run and event.kind is EventKind.START for event in events)
     return fold(events) if is_run else None
 
 
 def latest(store: Store) -> Run | None:
-    """The run that was begun last."""
+    """Return the run that began last; None if there is none."""
     events = store.events(DEFAULT, limit=None)
     starts = (event.id for event in events if event.kind is EventKind.START)
     newest = next(starts, None)
     return None if newest is None else load(store, newest)
 
 
-def evidence(facts: Any) -> Any:
-    """Dataclasses, moments and all as JSON's types, for an event."""
-    return msgspec.json.decode(msgspec.json.encode(facts))
+def evidence(value: Any) -> Any:
+    """Return a value of dataclasses and built-in types as JSON's types, for an event."""
+    return msgspec.json.decode(msgspec.json.encode(value))

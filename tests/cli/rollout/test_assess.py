@@ -10,7 +10,7 @@ from detection_api.canary.comparison.coverage import branches_of
 from detection_api.canary.state.ledger import Tally
 from detection_api.canary.state.store import Store
 from detection_api.canary.state.types import DEFAULT, AcceptedDifference, EventKind
-from detection_api.cli.rollout.assess import route_of
+from detection_api.rollout.routes import routes_of
 from tests.rollout.conftest import Run
 from tests.rollout.history import History, ago
 
@@ -30,8 +30,8 @@ def proven(history: History, run: Run, database: str) -> History:
     history.counts(ENDPOINT, "legacy", ago(days=11), Tally(requests=500))
     history.event(ENDPOINT, EventKind.SET, ago(days=10.5), {"percent": 100.0})
     history.counts(ENDPOINT, "domain", ago(days=3), Tally(requests=1000, compared=100))
-    with create_app({"DATABASE_URL": database}).app_context():
-        history.branches(ENDPOINT, set(branches_of(route_of(ENDPOINT).rule)))
+    routes = routes_of(create_app({"DATABASE_URL": database}))
+    history.branches(ENDPOINT, set(branches_of(routes[ENDPOINT].rule)))
     return history
 
 
@@ -50,7 +50,7 @@ def test_legacy_that_a_week_has_shown_nobody_needs_may_go(proven: History, run: 
     assert result.exit_code == 0
     assert f"{ENDPOINT}: may go\n" in result.stdout
     assert "10.5" in result.stdout
-    assert "holdout: not at 100% then" in result.stdout
+    assert "holdout: not at 100% at that time" in result.stdout
     assert "goes: detection_api/legacy/records.py: _COUNT, _PAGE, detection_records\n" in (
         result.stdout
     )
@@ -104,7 +104,7 @@ def test_a_fallback_is_a_failure_and_an_answer_of_legacys(proven: History, run: 
     found = missing(run)
     assert set(found) == {"failures", "silence"}
     assert found["failures"]["finding"] == "the domain's failures in 7 days: 1 timeout"
-    assert "fallback: the domain had failed" in str(found["silence"]["finding"])
+    assert "fallback: the domain failed" in str(found["silence"]["finding"])
     for check in found.values():
         until = datetime.fromisoformat(str(check["until"])) - ago(days=-5)
         assert abs(until) < timedelta(minutes=1)
@@ -114,7 +114,7 @@ def test_legacy_that_was_asked_for_at_100_percent_is_not_explained_away(
     proven: History, run: Run
 ) -> None:
     proven.counts(ENDPOINT, "legacy", ago(days=2), Tally(requests=1))
-    assert "the ledger does not tell which" in str(missing(run)["silence"]["finding"])
+    assert "the ledger does not say which" in str(missing(run)["silence"]["finding"])
 
 
 def test_a_request_that_a_client_forced_is_told_and_does_not_count(

@@ -8,7 +8,7 @@ from click.testing import Result
 from flask import Flask
 
 from detection_api.cli.rollout.flask_group import rollout
-from detection_api.cli.rollout.rollout import rollout as own_group
+from detection_api.cli.rollout.group import rollout as own_group
 from tests.operations.conftest import empty, shop
 
 __all__ = ["empty", "shop"]

@@ -10,7 +10,7 @@ import pytest
 
 from detection_api.canary.state.store import Store
 from detection_api.canary.state.types import EventKind, Status, effective
-from detection_api.rollout.controller.controller import begin
+from detection_api.rollout.controller.lifecycle import begin
 from detection_api.rollout.run import Completion, OnFailure, Phase, Plan, latest
 from tests.factory import COMMAND
 from tests.ingest.support import wait_until
@@ -36,7 +36,7 @@ def test_a_run_shows_what_happens_and_its_exit_code_says_how_it_ended(
     first, *lines = result.stdout.splitlines()
     assert re.fullmatch(r"run \d+: 1 endpoints through 10, 100%, each stage at least 0 s,.*", first)
     assert lines[0].endswith(f"{ENDPOINT} at 10%: stage 1 of 2")
-    assert "no worker was heard from" in lines[1]
+    assert "no worker has reported" in lines[1]
     assert "is over, incomplete:" in lines[2]
     assert lines[-1].split()[:3] == [ENDPOINT, "left", "10%"]
     assert effective(store.read().states, ENDPOINT).percent == 10
@@ -73,7 +73,7 @@ def test_endpoints_may_be_separated_by_commas(run: Run, store: Store) -> None:
 
 def test_who_verifies_nothing_is_told_at_the_start(run: Run) -> None:
     result = run("rollout", "run", "--endpoint", ENDPOINT, "--bake", "0", "--patience", "0")
-    assert "nothing is verified over HTTP" in result.stderr
+    assert "no instance is verified over HTTP" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def unfinished(store: Store, **plan: Any) -> int:
 def test_an_unfinished_run_is_gone_on_with(run: Run, store: Store) -> None:
     identifier = unfinished(store, stages=(7,))
     result = run("rollout", "run")
-    assert result.stdout.startswith(f"going on with run {identifier}: 1 endpoints through 7%")
+    assert result.stdout.startswith(f"continuing run {identifier}: 1 endpoints through 7%")
     ended = latest(store)
     assert ended is not None
     assert ended.id == identifier
@@ -129,7 +129,7 @@ def test_an_unfinished_run_is_gone_on_with(run: Run, store: Store) -> None:
 def test_what_is_asked_for_again_is_no_other_plan(run: Run, store: Store) -> None:
     identifier = unfinished(store, stages=(7,))
     result = run("rollout", "run", "--stages", "7", "--endpoint", ENDPOINT)
-    assert f"going on with run {identifier}" in result.stdout
+    assert f"continuing run {identifier}" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_an_unfinished_run_is_told_to_stand_still_unless_a_controller_is_at_work
         told = json.loads(run("rollout", "status", "--json").stdout)
         return bool(told["run"]["is_driven"])
 
-    said = "no controller is at work on it: `detection-api rollout run` goes on with it"
+    said = "no controller is running it: `detection-api rollout run` continues it"
     unfinished(store)
     assert said in run("rollout", "status").stdout
     assert not is_driven()
@@ -234,7 +234,7 @@ def test_killed_or_stopped_a_run_leaves_exposure_as_it_is_and_is_gone_on_with(
 
     stopped = started(database)
     assert stopped.stdout is not None
-    assert "going on with run" in stopped.stdout.readline()
+    assert "continuing run" in stopped.stdout.readline()
     stopped.stdout.readline()  # it has taken a turn
     stopped.send_signal(signal.SIGINT)
     told, _ = stopped.communicate(timeout=60)

@@ -43,7 +43,7 @@ def test_what_follows_the_default_says_so(changed: Run, store: Store) -> None:
     default = write(store, "*", 10)
     assert rows(changed("rollout", "status").stdout)[OTHER] == [
         *("10", "active", "-", "-", "-"),
-        "as *",
+        "follows *",
     ]
     store.write(replace(default, status=Status.ROLLED_BACK), EventKind.ROLLBACK, {})
     assert rows(changed("rollout", "status").stdout)[OTHER][1] == "rolled_back"
@@ -78,11 +78,11 @@ def test_a_kill_switch_comes_first(changed: Run, environ: dict[str, str]) -> Non
 def test_states_of_no_endpoint_are_named(changed: Run, store: Store) -> None:
     write(store, "records.violations", 0)
     output = changed("rollout", "status").stdout
-    assert "\nof no endpoint of this application: records.violations\n" in output
+    assert "\nstates of unknown endpoints: records.violations\n" in output
 
 
 def test_workers_tell_what_they_apply(changed: Run, store: Store) -> None:
-    assert "\nno worker was heard from" in changed("rollout", "status").stdout
+    assert "\nno worker has reported" in changed("rollout", "status").stdout
     state = write(store, ENDPOINT, 5)
     store.write(replace(state, percent=10), EventKind.SET, {})
     for worker, epoch in (("a:1", 2), ("b:2", 1)):

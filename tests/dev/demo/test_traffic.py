@@ -134,7 +134,7 @@ def test_without_a_make_run_and_a_url_it_asks_for_one(
     monkeypatch.setattr(demo, "INSTANCE", tmp_path)
     result = run()
     assert result.exit_code == 2
-    assert "no `make run` runs in this folder: name an instance with --url" in result.stderr
+    assert "no `make run` is running in this folder: name an instance with --url" in result.stderr
 
 
 def test_what_is_no_address_is_named(run: Callable[..., Result]) -> None:

@@ -19,9 +19,10 @@ from detection_api.canary.state.types import (
     effective,
 )
 from detection_api.rollout import changes
-from detection_api.rollout.controller.controller import Controller, Verify, abandon
-from detection_api.rollout.gates.gate import GateOutcome
-from detection_api.rollout.gates.stage_gates import Verified
+from detection_api.rollout.controller.controller import Controller, Verify
+from detection_api.rollout.controller.lifecycle import abandon
+from detection_api.rollout.gates.judgement import Verified
+from detection_api.rollout.gates.outcome import GateOutcome
 from detection_api.rollout.run import Completion, EndCause, OnFailure, Phase, Run, load
 from tests.rollout.fleet import (
     ENDPOINTS,
@@ -184,7 +185,7 @@ def test_at_100_percent_too_a_domain_is_held_to_legacys_times(fleet: Fleet) -> N
     fleet.takes[BAD, Arm.DOMAIN] = 0.010
     run = fleet.roll_out(run, lambda: fleet.second([BAD]))
     assert phases(run) == {BAD: Phase.FAILED}
-    assert "(runs to compare with)" in why(run, BAD)
+    assert "(shadow runs)" in why(run, BAD)
 
 
 # What proves nothing
@@ -221,14 +222,14 @@ def test_traffic_that_only_meets_empty_results_passes_nothing(fleet: Fleet) -> N
         lambda: fleet.second(lists, turns=[1] * 40),
     )
     assert set(phases(run).values()) == {Phase.LEFT}
-    assert "coverage: never in an answer that was compared: $.events:items" in why(run, lists[1])
+    assert "coverage: no compared answer took $.events:items" in why(run, lists[1])
 
 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
         ({"forced": Arm.DOMAIN}, "were forced, which proves nothing"),
-        ({"client": LEGACYS}, "none of these clients is among the 50%"),
+        ({"client": LEGACYS}, "none of these clients is in the 50%"),
     ],
     ids=["forced", "one client that stays with legacy"],
 )
@@ -302,7 +303,7 @@ def test_what_the_environment_pins_is_left_and_said_to_be(clock: Clock) -> None:
     fleet = Fleet(clock, overrides=overrides)
     run = settled(fleet.controller(fleet.begin())).run
     assert run.progress[BAD].phase is Phase.LEFT
-    assert why(run, BAD) == "the environment pins it to 5%, whatever is stored"
+    assert why(run, BAD) == "the environment pins it to 5%: no stored percent applies"
 
 
 def test_who_is_above_the_last_stage_is_left_where_it_is(fleet: Fleet) -> None:
@@ -344,7 +345,7 @@ def test_a_rollback_that_was_taken_back_between_two_looks_is_not_overlooked(flee
     fleet.clock.seconds += 1
     operator(fleet, GOOD, changes.rolled_back, EventKind.ROLLBACK)
     operator(fleet, GOOD, changes.resumed, EventKind.RESUME)
-    assert why(settled(controller).run, GOOD) == "it was rolled back meanwhile, and resumed"
+    assert why(settled(controller).run, GOOD) == "it was rolled back and resumed meanwhile"
 
 
 def test_who_is_held_passes_its_stage_and_waits_until_it_is_resumed(fleet: Fleet) -> None:
@@ -356,8 +357,8 @@ def test_who_is_held_passes_its_stage_and_waits_until_it_is_resumed(fleet: Fleet
         fleet.second([GOOD])
         turn = settled(controller)
     assert phases(turn.run) == {GOOD: Phase.WAITING}
-    (standing,) = turn.standings
-    assert standing.waits_for == f"held until `rollout resume --endpoint {GOOD}`: by hand"
+    (review,) = turn.reviews
+    assert review.waits_for == f"held until `rollout resume --endpoint {GOOD}`: by hand"
     assert applied(fleet, GOOD) == (50, Status.HELD)
     operator(fleet, GOOD, changes.resumed, EventKind.RESUME)
     settled(controller)
@@ -366,8 +367,8 @@ def test_who_is_held_passes_its_stage_and_waits_until_it_is_resumed(fleet: Fleet
 
 def test_who_waits_because_all_are_held_names_what_takes_that_back(fleet: Fleet) -> None:
     operator(fleet, DEFAULT, changes.held, EventKind.HOLD)
-    (standing,) = settled(fleet.controller(fleet.begin(endpoints={GOOD: 0.0}))).standings
-    assert standing.waits_for == "held until `rollout resume`: by hand"
+    (review,) = settled(fleet.controller(fleet.begin(endpoints={GOOD: 0.0}))).reviews
+    assert review.waits_for == "held until `rollout resume`: by hand"
 
 
 def test_a_held_endpoint_is_not_left_for_want_of_patience(fleet: Fleet) -> None:
@@ -434,7 +435,9 @@ def verifying(outcome: GateOutcome) -> tuple[Verify, list[set[str]]]:
 
     def verify(endpoints: Collection[str]) -> Mapping[str, Sequence[Verified]]:
         asked.append(set(endpoints))
-        found = Verified(url="http://a", outcome=outcome, said="2 of 9 differ", facts={"cases": 9})
+        found = Verified(
+            url="http://a", outcome=outcome, message="2 of 9 differ", evidence={"cases": 9}
+        )
         return {endpoint: [found] for endpoint in endpoints}
 
     return verify, asked

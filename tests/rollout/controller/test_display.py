@@ -64,10 +64,10 @@ def test_a_block_has_a_line_for_each_endpoint_and_is_drawn_over_itself(
     drawn = capsys.readouterr().out
     title, header, good, wait, bad, why = drawn.removeprefix("\r\x1b[6A\x1b[J").splitlines()
     assert title.startswith("run ")
-    assert title.endswith("Ctrl-C leaves everything as it is")
+    assert title.endswith("Ctrl-C stops and leaves everything as it is")
     assert header.split()[:4] == ["ENDPOINT", "STAGE", "%", "PHASE"]
     assert good.split()[:8] == [GOOD, "1", "of", "2", "50", "baking", "0", "0"]
-    assert wait.startswith("    nobody knows how long: ")
+    assert wait.startswith("    no estimate: ")
     assert bad.split()[:6] == [BAD, "1", "of", "2", "0", "left"]
     assert why == "    rolled back: wrong totals"
     assert max(map(len, (title, header, good, wait, bad, why))) < 80
@@ -84,4 +84,4 @@ def test_who_waits_for_a_hold_to_be_taken_back_is_shown_to(
     said = f"held until `rollout resume --endpoint {GOOD}`: for the release"
     assert said in capsys.readouterr().out
     Lines().show(replace(turn, at=turn.at + timedelta(minutes=2)))
-    assert f"waits, nobody knows how long: {said}" in capsys.readouterr().out
+    assert f"waits, no estimate: {said}" in capsys.readouterr().out

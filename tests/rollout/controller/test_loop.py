@@ -58,7 +58,7 @@ class Scripted:
 
 def turn(*, has_moved: bool = False, ended: bool = False) -> Turn:
     end: Any = object() if ended else None
-    return Turn(run=replace(RUN, end=end), at=NOW, standings=(), has_moved=has_moved)
+    return Turn(run=replace(RUN, end=end), at=NOW, reviews=(), has_moved=has_moved)
 
 
 def driven(scripted: Any, stop: Stop) -> Any:

@@ -31,7 +31,7 @@ def test_without_a_number_the_last_run_is_reported(healthy: Reported, run: Run) 
 def test_without_a_run_there_is_nothing_to_report(run: Run) -> None:
     result = run("rollout", "report")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "there was no run yet" in result.stderr
+    assert "there is no run yet" in result.stderr
     assert "there is no run 7" in run("rollout", "report", 7).stderr
 
 

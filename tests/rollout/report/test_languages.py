@@ -13,7 +13,7 @@ from detection_api.canary.guard.alarms import Signal, Verdict
 from detection_api.canary.state.ledger import Tally
 from detection_api.canary.state.types import Arm, EventKind
 from detection_api.rollout import report
-from detection_api.rollout.gates.gate import GateOutcome
+from detection_api.rollout.gates.outcome import GateOutcome
 from detection_api.rollout.report.record import StageOutcome
 from detection_api.rollout.run import Completion, EndCause, OnFailure
 from detection_api.web.translations import LANGUAGES, load

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from detection_api import create_app
-from detection_api.cli.rollout.assess import goes_with
 from detection_api.rollout.retirement.unused_code import Code, Unused
 
 OLD = "shop.old"
@@ -58,16 +56,3 @@ def test_what_two_functions_share_goes_with_both(code: Code) -> None:
     both = {("shop.old.goods", "one"), ("shop.old.prices", "all_of_them")}
     names = {unused.file: unused.names for unused in code.unused_without(both, OLD)}
     assert names["shop/old/files.py"] == ("read", "scan")
-
-
-def test_the_applications_own_legacy_goes_as_one_would_delete_it() -> None:
-    with create_app({"DATABASE_URL": "postgresql:///nowhere"}).app_context():
-        (page,) = goes_with("records.detection_records")
-        (records,) = goes_with("records.detection_records", "records.violation")
-        statistics = goes_with("statistics.daily", "statistics.events", "statistics.history")
-    assert page.names == ("_COUNT", "_PAGE", "detection_records")
-    assert (records.file, records.whole) == ("detection_api/legacy/records.py", True)
-    assert {(unused.file, unused.whole) for unused in statistics} == {
-        ("detection_api/legacy/event_log.py", True),
-        ("detection_api/legacy/statistics.py", True),
-    }

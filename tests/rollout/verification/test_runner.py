@@ -11,6 +11,7 @@ from detection_api import create_app
 from detection_api.canary.state.types import AcceptedDifference
 from detection_api.rollout.gates.measurement import LATENCY
 from detection_api.rollout.verification.http_answers import Subject, subjects_of
+from detection_api.rollout.verification.inputs import Inputs
 from detection_api.rollout.verification.results import (
     CaseVerdict,
     Ending,
@@ -18,7 +19,7 @@ from detection_api.rollout.verification.results import (
     Times,
     slowness,
 )
-from detection_api.rollout.verification.runner import LOOKS, SETTLE, Terms, verify
+from detection_api.rollout.verification.runner import RECHECKS, SETTLE, verify
 from detection_api.web.client import Reply, UnreachableError
 from tests.rollout.answering import Answering, answer, cameras, problem, reply
 
@@ -39,7 +40,7 @@ def verified(subjects: Callable[..., tuple[Subject, ...]]) -> Callable[..., Endp
 
     def run(told: Callable[[str], Reply | None], **terms: Any) -> EndpointResult:
         terms = {"wait": lambda _: None, **terms}
-        found = verify(Answering(told), subjects(ENDPOINT), Terms(**terms))
+        found = verify(Answering(told), subjects(ENDPOINT), Inputs(**terms))
         assert found.passed == (found.endpoints[0].verdict is CaseVerdict.PASSED)
         return found.endpoints[0]
 
@@ -74,16 +75,16 @@ FAULTS = {
     ),
     "kill switch": (
         lambda: reply(200, ONE, "legacy; reason=kill_switch"),
-        "domain: the kill switch is set: nobody can ask the domain",
+        "domain: the kill switch is set: the domain cannot be forced",
     ),
     "not granted": (
         lambda: reply(200, ONE, "domain; reason=rollout"),
-        "domain: domain answered (rollout): force_domain was not granted,"
+        "domain: domain answered (rollout): force_domain was not granted;"
         " which may take an operator's token",
     ),
     "other arm": (
         lambda: reply(200, ONE, "legacy; reason=forced"),
-        "domain: legacy answered (forced): force_domain was not granted,"
+        "domain: legacy answered (forced): force_domain was not granted;"
         " which may take an operator's token",
     ),
     "no canary": (
@@ -104,7 +105,7 @@ FAULTS = {
     ),
     "empty problem": (
         lambda: reply(404, {}, "domain; reason=forced", media_type="application/problem+json"),
-        "domain: status 404 with a problem that says nothing",
+        "domain: status 404 with a problem without detail",
     ),
     "out of contract": (
         lambda: answer("domain", {}),
@@ -221,7 +222,7 @@ def test_data_that_never_stands_still_shows_nothing(verified: Verified) -> None:
     )
     assert found.verdict is CaseVerdict.INCONCLUSIVE
     assert found.findings == ("the data changed whenever it was compared",)
-    assert len(waits) == LOOKS
+    assert len(waits) == RECHECKS
 
 
 def test_a_fault_while_the_data_moves_is_found(verified: Verified) -> None:
@@ -310,7 +311,7 @@ class Vague(Answering):
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (Careless, "status 200 where active_only has to be refused with 422"),
+        (Careless, "status 200, but active_only must be refused with 422"),
         (Vague, "a 422 that does not name active_only"),
     ],
 )
@@ -318,7 +319,7 @@ def test_bad_input_has_to_be_refused_by_name(
     subjects: Callable[..., tuple[Subject, ...]], kind: type[Answering], said: str
 ) -> None:
     client = kind(lambda arm: answer(arm, ONE))
-    (found,) = verify(client, subjects(ENDPOINT), Terms(wait=lambda _: None)).endpoints
+    (found,) = verify(client, subjects(ENDPOINT), Inputs(wait=lambda _: None)).endpoints
     assert f"active_only perhaps: legacy: {said}" in found.findings
 
 
@@ -331,7 +332,7 @@ def test_an_instance_with_other_endpoints_fails_and_does_not_crash(
     subjects: Callable[..., tuple[Subject, ...]],
 ) -> None:
     every = subjects("records.violation", "statistics.daily", "statistics.events")
-    found = verify(Answering(lambda arm: answer(arm, ONE)), every, Terms(wait=lambda _: None))
+    found = verify(Answering(lambda arm: answer(arm, ONE)), every, Inputs(wait=lambda _: None))
     assert {result.verdict for result in found.endpoints} == {CaseVerdict.FAILED}
 
 

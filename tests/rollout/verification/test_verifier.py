@@ -8,17 +8,17 @@ from flask import Flask
 
 from detection_api import create_app
 from detection_api.canary.state.memory import MemoryStore
-from detection_api.rollout.gates.gate import GateOutcome
-from detection_api.rollout.gates.stage_gates import Verified
+from detection_api.rollout.gates.judgement import Verified
+from detection_api.rollout.gates.outcome import GateOutcome
 from detection_api.rollout.verification import verifier
 from detection_api.rollout.verification.http_answers import Subject
+from detection_api.rollout.verification.inputs import Inputs
 from detection_api.rollout.verification.results import (
     CaseVerdict,
     EndpointResult,
     Times,
     Verification,
 )
-from detection_api.rollout.verification.runner import Terms
 from detection_api.web.client import Client, UnreachableError
 
 ENDPOINT, OTHER = "records.violation", "statistics.daily"
@@ -35,8 +35,8 @@ def verify(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Verifies by these verdicts at every instance but the one that is away."""
     times = Times(count=0, p50=None, p95=None)
 
-    def instance(client: Client, subjects: Iterable[Subject], terms: Terms) -> Verification:
-        assert terms == Terms(violations=[7])
+    def instance(client: Client, subjects: Iterable[Subject], inputs: Inputs) -> Verification:
+        assert inputs == Inputs(violations=[7])
         if client.base == AWAY:
             raise UnreachableError("no answer: refused")
         results = tuple(
@@ -57,7 +57,7 @@ def verify(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
     verdicts = {ENDPOINT: CaseVerdict.PASSED, OTHER: CaseVerdict.FAILED}
     monkeypatch.setattr(verifier, "verify", instance)
-    monkeypatch.setattr(verifier, "read_terms", lambda _: Terms(violations=[7]))
+    monkeypatch.setattr(verifier, "read_inputs", lambda _: Inputs(violations=[7]))
 
     def call(*urls: str) -> Any:
         return verifier.Verifier(app, MemoryStore(), urls, None)([ENDPOINT, OTHER])
@@ -66,7 +66,7 @@ def verify(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 
 def outcomes(found: Iterable[Verified]) -> list[tuple[str, GateOutcome, str]]:
-    return [(one.url, one.outcome, one.said) for one in found]
+    return [(one.url, one.outcome, one.message) for one in found]
 
 
 def test_every_endpoint_is_verified_at_every_instance(verify: Callable[..., Any]) -> None:
@@ -78,7 +78,7 @@ def test_every_endpoint_is_verified_at_every_instance(verify: Callable[..., Any]
         ("http://a", failed, "total differs"),
         ("http://b", failed, "total differs"),
     ]
-    assert found[OTHER][0].facts["findings"] == ["total differs"]
+    assert found[OTHER][0].evidence["findings"] == ["total differs"]
 
 
 def test_an_instance_that_is_away_shows_nothing(verify: Callable[..., Any]) -> None:

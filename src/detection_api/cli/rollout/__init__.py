@@ -1,1 +1,1 @@
-"""`detection-api rollout` and what belongs to it; `common` has what these commands share."""
+"""The commands `detection-api rollout` and `detection-api accepted`."""

@@ -11,8 +11,8 @@ from flask.cli import with_appcontext
 from psycopg2.errors import UndefinedTable
 
 from detection_api.cli.rollout.accepted import accepted
-from detection_api.cli.rollout.common import Commands
-from detection_api.cli.rollout.rollout import rollout as own_group
+from detection_api.cli.rollout.group import rollout as own_group
+from detection_api.cli.store import StoreGroup
 from detection_api.cli.tokens import tokens
 from detection_api.operations import create_tables
 from detection_api.rollout.extension import FLASK_GROUP, rollout_of
@@ -20,7 +20,7 @@ from detection_api.rollout.extension import FLASK_GROUP, rollout_of
 MISSING = f"the canary's tables are missing: `{FLASK_GROUP} init-db` creates them"
 
 
-class FlaskCommands(Commands):
+class FlaskCommands(StoreGroup):
     """Commands whose errors name them as they are called here."""
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -1,4 +1,4 @@
-"""Options of commands about runs: lengths of time, stages, endpoints."""
+"""Types of the options of `rollout run`: lengths of time, stages, lists."""
 
 import re
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ class Length(click.ParamType[float]):
     name = "TIME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read `90`, `90s`, `10m`, `2h` or `1d`."""
+        """Return the seconds of `90`, `90s`, `10m`, `2h` or `1d`."""
         if isinstance(value, float):
             return value
         if not (found := _LENGTH.fullmatch(value.strip())):
@@ -31,7 +31,7 @@ class Stages(click.ParamType[tuple[float, ...]]):
     name = "PERCENT,..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read `10,25,50,100`."""
+        """Return the percentages of `10,25,50,100`."""
         if isinstance(value, tuple):
             return value
         try:
@@ -45,5 +45,5 @@ class Stages(click.ParamType[tuple[float, ...]]):
 
 
 def split(values: Iterable[str]) -> list[str]:
-    """What was given several times, or separated by commas, each once."""
+    """Return every value once; values may be repeated or separated by commas."""
     return list(dict.fromkeys(name for value in values for name in value.split(",") if name))

@@ -1,4 +1,4 @@
-"""What `detection-api rollout` shows: the state of things, the audit, the mismatches."""
+"""`detection-api rollout status`, `events` and `mismatches`: show the rollout."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,12 @@ from flask.cli import with_appcontext
 
 from detection_api.canary.state import DEFAULT, Mismatch, RolloutEvent
 from detection_api.canary.state.postgres import PostgresStore
-from detection_api.cli.rollout.common import (
-    JSON,
+from detection_api.cli.output import JSON, print_json, print_table
+from detection_api.cli.store import (
     canaried,
     open_pool,
     open_store,
     overrides,
-    print_json,
-    print_table,
     refuse_unknown,
     typed,
     with_default,
@@ -31,14 +29,14 @@ from detection_api.rollout.overview import (
 from detection_api.rollout.run import latest
 from detection_api.rollout.text import evidence, line, moment, span, table
 
-OF_ENDPOINT = click.option("--endpoint", help="Of this endpoint only.")
+OF_ENDPOINT = click.option("--endpoint", help="Show only this endpoint.")
 
 
 @click.command()
 @JSON
 @with_appcontext
 def status(as_json: bool) -> None:
-    """Show every endpoint's state, the workers that apply it, and the run that is unfinished.
+    """Show the state of every endpoint, the workers, and the unfinished run.
 
     \b
     Example:
@@ -48,28 +46,28 @@ def status(as_json: bool) -> None:
     store = PostgresStore(pool.connection)
     states, workers = store.read().states, store.workers()
     is_driven = is_held(pool.connection)
-    found = overview(states, workers, canaried(), overrides(), latest(store), is_driven=is_driven)
+    result = overview(states, workers, canaried(), overrides(), latest(store), is_driven=is_driven)
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        _print(found)
+        _print(result)
 
 
-def _print(found: Overview) -> None:
-    if not found.use_domain:
+def _print(result: Overview) -> None:
+    if not result.use_domain:
         click.echo(KILL_SWITCH)
     header = ("ENDPOINT", "PERCENT", "STATUS", "EPOCH", "BY", "AT", "REASON")
-    print_table(header, map(_endpoint_row, found.endpoints))
-    if found.strays:
-        click.echo(f"of no endpoint of this application: {', '.join(found.strays)}")
+    print_table(header, map(_endpoint_row, result.endpoints))
+    if result.strays:
+        click.echo(f"states of unknown endpoints: {', '.join(result.strays)}")
     click.echo()
-    if found.workers:
-        print_table(("WORKER", "UP", "HEARD", "APPLIES"), map(_worker_row, found.workers))
+    if result.workers:
+        print_table(("WORKER", "UP", "LAST SEEN", "APPLIES"), map(_worker_row, result.workers))
     else:
-        click.echo("no worker was heard from within the last minute")
-    if found.run and not found.run.is_over:
+        click.echo("no worker has reported within the last minute")
+    if result.run and not result.run.is_over:
         click.echo()
-        _print_run(found.run)
+        _print_run(result.run)
 
 
 def _print_run(run: RunStatus) -> None:
@@ -82,7 +80,7 @@ def _print_run(run: RunStatus) -> None:
     print_table(("ENDPOINT", "STAGE", "PHASE"), rows)
     if not run.is_driven:
         click.echo(
-            f"no controller is at work on it: `{typed('rollout run')}` goes on with it,"
+            f"no controller is running it: `{typed('rollout run')}` continues it,"
             f" `{typed('rollout abandon')}` ends it"
         )
 
@@ -96,7 +94,7 @@ def _endpoint_row(endpoint: EndpointStatus) -> Sequence[str]:
         "" if endpoint.follows_default else str(state.epoch),
         state.by,
         moment(state.at),
-        f"as {DEFAULT}" if endpoint.follows_default else state.reason,
+        f"follows {DEFAULT}" if endpoint.follows_default else state.reason,
     )
 
 
@@ -108,12 +106,14 @@ def _worker_row(worker: WorkerStatus) -> Sequence[str]:
 
 @click.command()
 @OF_ENDPOINT
-@click.option("--run", type=click.IntRange(min=1), help="Of this rollout run only.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--run", type=click.IntRange(min=1), help="Show only this rollout run.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many."
+)
 @JSON
 @with_appcontext
 def events(endpoint: str | None, run: int | None, limit: int, as_json: bool) -> None:
-    """Show what was changed, by whom and why, newest first; and what the guard saw.
+    """Show changes with their author and reason, and alarms of the guard, newest first.
 
     \b
     Example:
@@ -146,9 +146,9 @@ def _event_row(event: RolloutEvent) -> Sequence[str]:
 @JSON
 @with_appcontext
 def mismatches(endpoint: str | None, as_json: bool) -> None:
-    """Show in which ways the domain's answers differ from legacy's, the most frequent first.
+    """Show how the domain's answers differ from legacy's, the most frequent first.
 
-    `detection-api accepted` is for differences that are meant to be.
+    `detection-api accepted` accepts differences that are meant to be.
 
     \b
     Example:

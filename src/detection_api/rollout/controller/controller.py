@@ -1,53 +1,53 @@
-"""Raises endpoints stage by stage while the gates let them pass. Read `turn` first.
+"""Raise endpoints stage by stage while the gates let them pass. Read `turn` first.
 
-Whatever is done is one statement that is its own record. A controller that is killed leaves nothing
-half done, and another one goes on from the events.
+Each transition is one statement that also records it. A controller that is killed leaves no
+transition half done, and another one continues from the events.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from detection_api import token_format
 from detection_api.canary.serving import CanarySettings
 from detection_api.canary.state import (
-    DEFAULT,
-    EventKind,
     RolloutEvent,
     StaleEpochError,
     Store,
     effective,
 )
 from detection_api.rollout.controller import transitions
-from detection_api.rollout.controller.transitions import EndpointProgress, Transition
+from detection_api.rollout.controller.lifecycle import finish
+from detection_api.rollout.controller.transitions import EndpointReview, Transition
 from detection_api.rollout.gates import Verified, gather
-from detection_api.rollout.run import Completion, Plan, Run, evidence, load
+from detection_api.rollout.run import Run, load
 
 
 class Verify(Protocol):
     """Verifies endpoints at every instance of the plan."""
 
     def __call__(self, endpoints: Collection[str]) -> Mapping[str, Sequence[Verified]]:
-        """What came of each endpoint at each instance."""
+        """Return each endpoint's results, one for each instance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What a turn saw and did: the run after it, how its endpoints stood before, at the store's
-    time `at`. A run that `has_moved` is worth another turn at once."""
+    """A turn at the store's time `at`: the run after it, and the reviews before.
+
+    If it `has_moved` an endpoint, another turn may follow at once.
+    """
 
     run: Run
     at: datetime
-    standings: Sequence[EndpointProgress]
+    reviews: Sequence[EndpointReview]
     has_moved: bool
 
 
 class Controller:
-    """Goes on with the run whose START has the id `run`.
+    """Continues the run whose START has the id `run`.
 
-    `contracts` are the branches of each endpoint's contract; `overrides` say what is pinned.
+    `contracts` has the branches of each endpoint's contract, `overrides` the pinned percents.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class Controller:
         self._verify = verify
 
     def turn(self) -> Turn:
-        """Look at every endpoint that is not through, and move those that are to be moved.
+        """Review every open endpoint, and move those whose gates allow or demand it.
 
-        What others have changed meanwhile stays so, and is looked at in the next turn.
+        A change that somebody else makes meanwhile is kept; the next turn reviews it.
         """
         run = self._load()
         gathered = gather(self._store, transitions.since(run))
-        standings = [
-            transitions.stand(
+        reviews = [
+            transitions.review_endpoint(
                 run,
                 gathered,
                 progress,
@@ -82,14 +82,14 @@ class Controller:
             )
             for progress in run.open
         ]
-        ready = transitions.ready(standings)
+        ready = transitions.ready(reviews)
         verified = self._verify(ready) if ready and run.plan.verify_urls else {}
-        standings = [transitions.with_verification(run, each, verified) for each in standings]
-        has_moved = self._move(run, standings)
+        reviews = [transitions.with_verification(run, each, verified) for each in reviews]
+        has_moved = self._move(run, reviews)
         return Turn(
             run=self._load() if has_moved else run,
             at=gathered.at,
-            standings=standings,
+            reviews=reviews,
             has_moved=has_moved,
         )
 
@@ -98,87 +98,44 @@ class Controller:
         assert run is not None, "events are never removed"
         return run
 
-    def _move(self, run: Run, standings: Sequence[EndpointProgress]) -> bool:
-        """Do what is to be done; whether anything was. At last the run ends."""
+    def _move(self, run: Run, reviews: Sequence[EndpointReview]) -> bool:
+        """Carry out all transitions, or end a run without open endpoints; return whether any."""
         if run.end is not None:
             return False
         if not run.open:
-            _finish(self._store, run)
+            finish(self._store, run)
             return True
-        due = [(each, move) for each in standings if (move := transitions.decide(run, each))]
-        for standing, move in due:
-            self._carry_out(run, standing, move)
+        due = [(each, found) for each in reviews if (found := transitions.decide(run, each))]
+        for review, transition in due:
+            self._carry_out(run, review, transition)
         return bool(due)
 
-    def _carry_out(self, run: Run, standing: EndpointProgress, move: Transition) -> None:
-        if move.percent is None:
+    def _carry_out(self, run: Run, review: EndpointReview, transition: Transition) -> None:
+        if transition.percent is None:
             event = RolloutEvent(
-                endpoint=standing.progress.endpoint,
-                kind=move.kind,
+                endpoint=review.progress.endpoint,
+                kind=transition.kind,
                 by=run.by,
-                reason=move.reason,
-                epoch=standing.state.epoch,
-                evidence=move.facts,
+                reason=transition.reason,
+                epoch=review.state.epoch,
+                evidence=transition.evidence,
                 run=run.id,
             )
             self._store.append(event)
             return
-        if not self._stands_still(standing):
+        if not self._is_unchanged(review):
             return
-        state = replace(standing.state, percent=move.percent, by=run.by, reason=move.reason)
+        state = replace(
+            review.state, percent=transition.percent, by=run.by, reason=transition.reason
+        )
         with suppress(StaleEpochError):
-            self._store.write(state, move.kind, move.facts, run=run.id)
+            self._store.write(state, transition.kind, transition.evidence, run=run.id)
 
-    def _stands_still(self, standing: EndpointProgress) -> bool:
-        """Whether what applies to an endpoint is as it was when the turn looked.
+    def _is_unchanged(self, review: EndpointReview) -> bool:
+        """Return whether the state that applies to an endpoint is the reviewed one.
 
-        Verification takes its time, and the epoch tells of the endpoint's own state only: not of an
-        operator who has held all of them meanwhile.
+        Verification takes time, and the epoch covers the endpoint's own state only: an operator may
+        have held the default meanwhile.
         """
-        endpoint = standing.progress.endpoint
-        return effective(self._store.read().states, endpoint) == standing.applied
-
-
-def begin(store: Store, plan: Plan, *, by: str, reason: str) -> Run:
-    """Write down that a run begins; without a token that `reason` quotes."""
-    start = RolloutEvent(
-        endpoint=DEFAULT,
-        kind=EventKind.START,
-        by=by,
-        reason=token_format.redacted(reason),
-        evidence=evidence(plan),
-    )
-    return Run.begun(store.append(start))
-
-
-def abandon(store: Store, run: Run, *, by: str, reason: str) -> None:
-    """End a run where it is; every endpoint stays as it stands."""
-    outcomes = transitions.outcomes(run, store.read().states)
-    _end(store, run, Completion.ABANDONED, outcomes, by=by, reason=reason)
-
-
-def _finish(store: Store, run: Run) -> None:
-    """End a run that is through with every endpoint."""
-    outcomes = transitions.outcomes(run, store.read().states)
-    completion = transitions.completion(run, outcomes)
-    _end(store, run, completion, outcomes, by=run.by, reason=completion.value)
-
-
-def _end(
-    store: Store,
-    run: Run,
-    completion: Completion,
-    outcomes: Mapping[str, Any],
-    *,
-    by: str,
-    reason: str,
-) -> None:
-    event = RolloutEvent(
-        endpoint=DEFAULT,
-        kind=EventKind.END,
-        by=by,
-        reason=token_format.redacted(reason),
-        evidence={"completion": completion.value, "outcomes": outcomes},
-        run=run.id,
-    )
-    store.append(event)
+        endpoint = review.progress.endpoint
+        return effective(self._store.read().states, endpoint) == review.applied

@@ -1,4 +1,4 @@
-"""How an endpoint of a run stands, and what is to be done about it; pure."""
+"""Review an endpoint of a run, and decide about its next transition; pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,18 +20,18 @@ from detection_api.rollout.gates import (
     measure,
     verification,
 )
-from detection_api.rollout.run import Completion, EndCause, Phase, Run, RunProgress, evidence
+from detection_api.rollout.run import Completion, EndCause, EndpointProgress, Phase, Run, evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointProgress:
-    """How an endpoint stands: `state` is its own, `applied` the one that applies to it.
+class EndpointReview:
+    """A review of an endpoint in one turn.
 
-    In a stage it has been `measured`, and the `gates` say what of that; `before` is the snapshot
-    that its next stage would begin with.
+    `state` is its own state, `applied` the one that applies to it. An endpoint in a stage is
+    `measured` and judged by `gates`. `before` is the snapshot for its next stage.
     """
 
-    progress: RunProgress
+    progress: EndpointProgress
     state: RolloutState
     applied: RolloutState
     pinned: float | None
@@ -41,40 +41,40 @@ class EndpointProgress:
 
     @property
     def waits_for(self) -> str:
-        """What keeps it from being moved, in a sentence; empty where nothing does."""
+        """Why it cannot move, in a sentence; empty if it can."""
         if self.progress.phase is Phase.WAITING and self.applied.status is Status.HELD:
             return self._held
-        return said(gate for gate in self.gates if gate.outcome is GateOutcome.INCONCLUSIVE)
+        return messages(gate for gate in self.gates if gate.outcome is GateOutcome.INCONCLUSIVE)
 
     @property
     def _held(self) -> str:
-        """What takes the hold back, of this endpoint or of all, and why it is held."""
+        """Which command ends the hold, and why it is held."""
         is_own = self.state.status is Status.HELD
-        of_which = f" --endpoint {self.progress.endpoint}" if is_own else ""
-        why = f": {self.applied.reason}" if self.applied.reason else ""
-        return f"held until `rollout resume{of_which}`{why}"
+        option = f" --endpoint {self.progress.endpoint}" if is_own else ""
+        reason = f": {self.applied.reason}" if self.applied.reason else ""
+        return f"held until `rollout resume{option}`{reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One event of a run; with a `percent`, it changes the endpoint's state as well."""
+    """One event of a run. If `percent` is set, it also changes the endpoint's state."""
 
     kind: EventKind
     reason: str
     percent: float | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-def stand(
+def review_endpoint(
     run: Run,
     gathered: Gathered,
-    progress: RunProgress,
+    progress: EndpointProgress,
     contract: Collection[str],
     pinned: float | None,
-) -> EndpointProgress:
-    """How an endpoint stands; not yet verified."""
+) -> EndpointReview:
+    """Review an endpoint, without its verification."""
     states, endpoint = gathered.shared.states, progress.endpoint
-    standing = EndpointProgress(
+    unmeasured = EndpointReview(
         progress=progress,
         state=own(states, endpoint),
         applied=effective(states, endpoint),
@@ -82,13 +82,13 @@ def stand(
         before=gathered.snapshot(endpoint),
     )
     if progress.phase is not Phase.BAKING:
-        return standing
+        return unmeasured
     measured = measure(gathered, window_of(progress), contract)
-    return replace(standing, measured=measured, gates=judge(measured, run.plan))
+    return replace(unmeasured, measured=measured, gates=judge(measured, run.plan))
 
 
-def window_of(progress: RunProgress) -> Window:
-    """The stage that an endpoint is in, as its STAGE tells it."""
+def window_of(progress: EndpointProgress) -> Window:
+    """Return the window of the stage that an endpoint is in, from its STAGE event."""
     event = progress.event
     assert event is not None
     assert event.at is not None
@@ -102,45 +102,45 @@ def window_of(progress: RunProgress) -> Window:
     )
 
 
-def decide(run: Run, standing: EndpointProgress) -> Transition | None:
-    """What is to be done about an endpoint now, if anything."""
-    if obstacle := _obstacle(run, standing):
-        return _leave(standing, *obstacle)
-    if standing.progress.phase is Phase.WAITING:
-        return None if standing.waits_for else _raise(run, standing)
-    outcome = conclude(standing.gates)
+def decide(run: Run, review: EndpointReview) -> Transition | None:
+    """Return an endpoint's next transition; None if it waits."""
+    if obstacle := _obstacle(run, review):
+        return _leave(review, *obstacle)
+    if review.progress.phase is Phase.WAITING:
+        return None if review.waits_for else _raise(run, review)
+    outcome = conclude(review.gates)
     if outcome is GateOutcome.FAILED:
-        return _fail(run, standing)
+        return _fail(run, review)
     if outcome is GateOutcome.PASSED:
-        return _pass(run, standing)
-    assert standing.measured is not None
-    is_held = standing.applied.status is Status.HELD
-    if standing.measured.seconds > run.plan.patience and not is_held:
-        return _leave(standing, EndCause.PATIENCE, standing.waits_for)
+        return _pass(run, review)
+    assert review.measured is not None
+    is_held = review.applied.status is Status.HELD
+    if review.measured.seconds > run.plan.patience and not is_held:
+        return _leave(review, EndCause.PATIENCE, review.waits_for)
     return None
 
 
-def _obstacle(run: Run, standing: EndpointProgress) -> tuple[EndCause, str] | None:
-    """Why the run has no say about an endpoint any more, if so."""
-    progress, applied = standing.progress, standing.applied
-    if standing.pinned is not None:
-        said = f"the environment pins it to {standing.pinned:g}%, whatever is stored"
-        return EndCause.PINNED, said
+def _obstacle(run: Run, review: EndpointReview) -> tuple[EndCause, str] | None:
+    """Return why the run must leave an endpoint; None if it need not."""
+    progress, applied = review.progress, review.applied
+    if review.pinned is not None:
+        reason = f"the environment pins it to {review.pinned:g}%: no stored percent applies"
+        return EndCause.PINNED, reason
     if applied.status is Status.ROLLED_BACK:
         return EndCause.ROLLED_BACK, f"rolled back: {applied.reason}"
     since = progress.event.at if progress.event else run.started_at
     if applied.resumed_at and since and applied.resumed_at > since:
-        return EndCause.ROLLED_BACK, "it was rolled back meanwhile, and resumed"
+        return EndCause.ROLLED_BACK, "it was rolled back and resumed meanwhile"
     if progress.stage > len(run.plan.stages):
         return EndCause.ABOVE, f"it is at {applied.percent:g}%, above the last stage"
     if applied.percent != _expected(run, progress):
-        said = f"{applied.by} set {applied.percent:g}%"
-        return EndCause.CHANGED, f"{said}: {applied.reason}" if applied.reason else said
+        change = f"{applied.by} set {applied.percent:g}%"
+        return EndCause.CHANGED, f"{change}: {applied.reason}" if applied.reason else change
     return None
 
 
-def _expected(run: Run, progress: RunProgress) -> float:
-    """The percent that the run has left an endpoint at."""
+def _expected(run: Run, progress: EndpointProgress) -> float:
+    """Return the percent that the run has set last."""
     if progress.phase is Phase.BAKING:
         return run.plan.percent(progress.stage)
     if progress.event is None:
@@ -148,106 +148,106 @@ def _expected(run: Run, progress: RunProgress) -> float:
     return run.plan.percent(progress.stage - 1)
 
 
-def _raise(run: Run, standing: EndpointProgress) -> Transition:
-    stage = standing.progress.stage
+def _raise(run: Run, review: EndpointReview) -> Transition:
+    stage = review.progress.stage
     percent = run.plan.percent(stage)
     return Transition(
         kind=EventKind.STAGE,
         reason=f"stage {stage} of {len(run.plan.stages)}",
         percent=percent,
-        facts={
+        evidence={
             "stage": stage,
             "percent": percent,
-            "percent_before": standing.state.percent,
-            "before": evidence(standing.before),
+            "percent_before": review.state.percent,
+            "before": evidence(review.before),
         },
     )
 
 
-def _pass(run: Run, standing: EndpointProgress) -> Transition:
-    stage = standing.progress.stage
+def _pass(run: Run, review: EndpointReview) -> Transition:
+    stage = review.progress.stage
     reason = f"passed stage {stage} of {len(run.plan.stages)}"
-    return Transition(kind=EventKind.PASS, reason=reason, facts=_facts(standing))
+    return Transition(kind=EventKind.PASS, reason=reason, evidence=_details(review))
 
 
-def _fail(run: Run, standing: EndpointProgress) -> Transition:
-    stage, percent = standing.progress.stage, standing.state.percent
-    back_to = min(percent, run.plan.percent_after_failure(standing.progress.endpoint, stage))
-    failed = (gate for gate in standing.gates if gate.outcome is GateOutcome.FAILED)
+def _fail(run: Run, review: EndpointReview) -> Transition:
+    stage, percent = review.progress.stage, review.state.percent
+    back_to = min(percent, run.plan.percent_after_failure(review.progress.endpoint, stage))
+    failed = (gate for gate in review.gates if gate.outcome is GateOutcome.FAILED)
     return Transition(
         kind=EventKind.FAIL,
-        reason=f"failed stage {stage} of {len(run.plan.stages)}: {said(failed)}",
+        reason=f"failed stage {stage} of {len(run.plan.stages)}: {messages(failed)}",
         percent=back_to,
-        facts={**_facts(standing), "percent": back_to, "percent_before": percent},
+        evidence={**_details(review), "percent": back_to, "percent_before": percent},
     )
 
 
-def _leave(standing: EndpointProgress, cause: EndCause, reason: str) -> Transition:
+def _leave(review: EndpointReview, cause: EndCause, reason: str) -> Transition:
     return Transition(
-        kind=EventKind.LEAVE, reason=reason, facts={**_facts(standing), "cause": cause.value}
+        kind=EventKind.LEAVE, reason=reason, evidence={**_details(review), "cause": cause.value}
     )
 
 
-def _facts(standing: EndpointProgress) -> dict[str, Any]:
-    """What an event tells of where an endpoint stood: in a stage, all that was measured."""
-    facts = {"stage": standing.progress.stage, "percent": standing.applied.percent}
-    if standing.measured is None:
-        return facts
+def _details(review: EndpointReview) -> dict[str, Any]:
+    """Return the evidence of an event; for an endpoint in a stage, with all measurements."""
+    details = {"stage": review.progress.stage, "percent": review.applied.percent}
+    if review.measured is None:
+        return details
     return {
-        **facts,
-        "evidence": evidence(standing.measured),
-        "gates": evidence(standing.gates),
+        **details,
+        "evidence": evidence(review.measured),
+        "gates": evidence(review.gates),
     }
 
 
-def said(told: Iterable[Gate]) -> str:
-    """What gates say, in a line."""
-    return "; ".join(f"{gate.name}: {gate.said}" for gate in told)
+def messages(gates: Iterable[Gate]) -> str:
+    """Return the messages of gates in one line."""
+    return "; ".join(f"{gate.name}: {gate.message}" for gate in gates)
 
 
-def ready(standings: Iterable[EndpointProgress]) -> list[str]:
-    """The endpoints that have passed every gate but the verification."""
+def ready(reviews: Iterable[EndpointReview]) -> list[str]:
+    """Return the endpoints that have passed every gate except the verification."""
     return [
-        standing.progress.endpoint
-        for standing in standings
-        if conclude(standing.gates) is GateOutcome.PASSED
+        review.progress.endpoint
+        for review in reviews
+        if conclude(review.gates) is GateOutcome.PASSED
     ]
 
 
 def with_verification(
-    run: Run, standing: EndpointProgress, verified: Mapping[str, Sequence[Verified]]
-) -> EndpointProgress:
-    """An endpoint in a stage with what its verification came to: the last gate, once it is due."""
-    endpoint = standing.progress.endpoint
-    if standing.measured is None or (run.plan.verify_urls and endpoint not in verified):
-        return standing
+    run: Run, review: EndpointReview, verified: Mapping[str, Sequence[Verified]]
+) -> EndpointReview:
+    """Add the verification's gate to an endpoint in a stage, once it was verified."""
+    endpoint = review.progress.endpoint
+    if review.measured is None or (run.plan.verify_urls and endpoint not in verified):
+        return review
     gate = verification(run.plan, verified.get(endpoint, ()))
-    return replace(standing, gates=(*standing.gates, gate))
+    return replace(review, gates=(*review.gates, gate))
 
 
 def since(run: Run) -> datetime | None:
-    """When the oldest of the stages began that endpoints are in; None where none is."""
+    """Return when the oldest current stage began; None if no endpoint is in a stage."""
     begun = [p.event.at for p in run.open if p.phase is Phase.BAKING and p.event and p.event.at]
     return min(begun, default=None)
 
 
 def outcomes(run: Run, states: Mapping[str, RolloutState]) -> dict[str, dict[str, Any]]:
-    """What became of each endpoint, for the run's END: how far it came, and how it stands."""
-    found = {}
+    """Return each endpoint's phase, stage and applied state, for the run's END."""
+    result = {}
     for endpoint, progress in run.progress.items():
         applied = effective(states, endpoint)
-        found[endpoint] = {
+        result[endpoint] = {
             "phase": progress.phase.value,
             "stage": progress.stage,
             "percent": applied.percent,
             "status": applied.status.value,
             "reason": progress.event.reason if progress.event else "",
         }
-    return found
+    return result
 
 
 def completion(run: Run, outcomes: Mapping[str, Mapping[str, Any]]) -> Completion:
-    """What became of a run that is through with every endpoint."""
+    """Return the completion of a run that has no open endpoint."""
     last = run.plan.percent(len(run.plan.stages))
     is_complete = all(
         (outcome["phase"], outcome["percent"]) == (Phase.DONE.value, last)

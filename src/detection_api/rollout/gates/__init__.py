@@ -1,11 +1,11 @@
-"""Whether the evidence permits an endpoint to pass its stage.
+"""Decide whether an endpoint may pass its stage.
 
-`measurement` measures, `evidence` is what was measured, `judge` judges it gate by gate.
+`measurement` measures an endpoint, `evidence` holds the result, `judge` judges it gate by gate.
 """
 
 from detection_api.rollout.gates.evidence import ArmEvidence, EndpointSnapshot, Evidence, Window
-from detection_api.rollout.gates.gate import Gate, GateOutcome, bottleneck, conclude, eta
-from detection_api.rollout.gates.latency_gate import LIMIT_MS, SAMPLE
+from detection_api.rollout.gates.judgement import Verified, judge, verification
+from detection_api.rollout.gates.latency import LIMIT_MS, SAMPLE
 from detection_api.rollout.gates.ledger_series import series
 from detection_api.rollout.gates.measurement import (
     BRANCH,
@@ -16,7 +16,7 @@ from detection_api.rollout.gates.measurement import (
     gather,
     measure,
 )
-from detection_api.rollout.gates.stage_gates import Verified, judge, verification
+from detection_api.rollout.gates.outcome import Gate, GateOutcome, bottleneck, conclude, eta
 
 __all__ = [
     "BRANCH",

@@ -1,6 +1,6 @@
-"""What was measured of an endpoint in a window of time: what gates judge and reports tell.
+"""The measurements of an endpoint in a window of time, for gates and reports.
 
-`measure.py` makes it. Everything in here goes into an event's evidence as it is.
+`measurement.py` makes them. Events store these classes as their evidence.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ from detection_api.canary.state import AcceptedDifference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSnapshot:
-    """What had been counted of an endpoint when a window began."""
+    """An endpoint's counts at the begin of a window."""
 
     branches: Mapping[str, int]
     mismatches: tuple[tuple[str, str, int, int], ...]
-    """Path, kind, how often it counted, how often it was accepted."""
+    """Path, kind, count, accepted count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The time since an endpoint was put to `percent` from `percent_before`."""
+    """The time since an endpoint was set to `percent` from `percent_before`."""
 
     endpoint: str
     percent: float
@@ -35,10 +35,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Percentiles in milliseconds of `count` runs, to 5%; None without any.
+    """Percentiles of `count` runs in milliseconds, exact to 5%; None if there are no runs.
 
-    The true P95 is within `p95_low_ms` and `p95_high_ms` with 95% confidence; None where there are
-    too few runs to bound it. Source: order statistics, the binomial taken for normal.
+    The true P95 is between `p95_low_ms` and `p95_high_ms` with 95% confidence; a bound is None if
+    there are too few runs for it. Method: order statistics, normal approximation.
     """
 
     count: int
@@ -51,10 +51,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmEvidence:
-    """What one arm did: the ledger's counts by name, failures by cause, and how long it took.
+    """One arm's counts by name, failures by cause, and times.
 
-    `latency` is of runs for clients, `shadow` of those that were made to be compared. A fallback
-    is counted for legacy, which answered; the failure behind it for the domain.
+    `latency` is of runs for clients, `shadow` of runs for comparisons. A fallback counts for
+    legacy, which answered; its failure counts for the domain.
     """
 
     counts: Mapping[str, int]
@@ -65,13 +65,13 @@ class ArmEvidence:
 
     @property
     def judged(self) -> int:
-        """Requests that the guard judged: no forced ones, and no outages of both arms."""
+        """Requests that the guard judged: all except forced requests and outages of both arms."""
         return self.counts["good"] + self.counts["bad"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differing:
-    """In which way the arms differed in the window, how often, and how often that was accepted."""
+    """One kind of difference in the window, its count and its accepted count."""
 
     path: str
     kind: str
@@ -82,9 +82,9 @@ class Differing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardEvidence:
-    """What the fleet's guard says: the points that permit to advance, and the signals on.
+    """The fleet guard's points to advance, its verdict, and the signals that are on.
 
-    `alarms` are the ids of its WARN and HOLD events in the window, on still or not.
+    `alarms` are the ids of its WARN and HOLD events in the window, also of those that are over.
     """
 
     points: int
@@ -95,7 +95,7 @@ class GuardEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEvidence:
-    """A worker that was heard from: whether it applies the window's percent, and its vitals."""
+    """A worker that has reported, whether it applies the window's percent, and its vitals."""
 
     worker: str
     uptime: float
@@ -105,11 +105,11 @@ class WorkerEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that was measured of an endpoint from `since` until `until`.
+    """All measurements of an endpoint from `since` until `until`.
 
-    `branches` were taken by answers that were compared, `branches_missing` by none of them and
-    excused by nothing, `branches_excused` are excused by the accepted difference of that id.
-    `latency_excused` is the one that excuses the domain from being as fast as legacy.
+    `branches` counts how many compared answers took each branch. `branches_missing` were not taken
+    and are not excused. `branches_excused` has the id of the accepted difference that excuses each.
+    `latency_excused` is the id of the one that accepts a domain slower than legacy.
     """
 
     endpoint: str
@@ -129,22 +129,22 @@ class Evidence:
 
     @property
     def seconds(self) -> float:
-        """How long the window is."""
+        """The length of the window."""
         return (self.until - self.since).total_seconds()
 
     @property
     def unaccepted(self) -> tuple[Differing, ...]:
-        """The mismatches that nothing excuses, but for timeouts."""
+        """The mismatches that are not accepted, except timeouts."""
         return tuple(d for d in self.mismatches if d.count and d.kind != Kind.TIMEOUT.value)
 
     @property
     def timeouts(self) -> int:
-        """Comparisons in which the domain reached its time limit, and nothing excuses that."""
+        """Comparisons in which the domain timed out, unless that is accepted."""
         return sum(d.count for d in self.mismatches if d.kind == Kind.TIMEOUT.value)
 
     @property
     def compared(self) -> int:
-        """Comparisons that say something: of data that moved meanwhile none does."""
+        """Comparisons, except those whose data moved meanwhile."""
         return sum(
             arm.counts["compared"] - arm.counts["noise"] for arm in (self.domain, self.legacy)
         )

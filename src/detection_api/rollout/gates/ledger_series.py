@@ -1,4 +1,4 @@
-"""The ledger as series over time: what charts are drawn from; pure."""
+"""Turn the ledger into series over time, for charts; pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,10 @@ from detection_api.rollout.gates.measurement import latency
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """What an arm was asked, and what came of it, in the bucket that `begins` at that moment.
+    """An arm's counts in the bucket that begins at `begins`.
 
-    `failures` are the arm's own, whatever the client saw; `fallbacks` its answers after the other
-    arm had failed. Times leave out forced requests.
+    `failures` counts the arm's failures, also those that a fallback hid. `fallbacks` counts its
+    answers after the other arm had failed. `latency` excludes forced requests.
     """
 
     begins: datetime
@@ -32,7 +32,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """An arm of an endpoint over time; buckets in which nothing was counted are left out."""
+    """The points of an endpoint's arm; buckets without counts are left out."""
 
     endpoint: str
     arm: str
@@ -40,7 +40,7 @@ class Series:
 
 
 def series(rows: Iterable[LedgerRow]) -> list[Series]:
-    """The series of the ledger's rows, which are in the order of time."""
+    """Return the series of the ledger's rows, which are ordered by time."""
     points: defaultdict[Key, list[Point]] = defaultdict(list)
     for row in rows:
         points[row.endpoint, row.arm].append(_point(row.bucket, row.tally))

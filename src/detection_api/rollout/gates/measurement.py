@@ -1,8 +1,7 @@
-"""Measures an endpoint in a window of time: `gather` reads everything once, `measure` is pure.
+"""Measure an endpoint in a window of time: `gather` reads everything once, `measure` is pure.
 
-Requests, failures and times come from the ledger's rows of the window. Mismatches and branches
-have no time of their own: of them counts what has grown since the `Snapshot` that was taken when
-the window began.
+Requests, failures and times come from the ledger's rows in the window. Mismatches and branches have
+totals only: their counts are the growth since the `EndpointSnapshot` at the begin of the window.
 """
 
 import math
@@ -50,25 +49,25 @@ from detection_api.rollout.gates.evidence import (
 )
 
 BRANCH = "branch"
-"""The kind of an accepted difference that excuses a branch of the contract from being exercised;
-its path is the branch."""
+"""The kind of an accepted difference that excuses an unexercised branch of the contract. Its path
+is the branch."""
 LATENCY = "latency"
-"""The kind of one that excuses a domain which takes longer than legacy, as where legacy answers
-from memory; its path is `$`."""
+"""The kind of an accepted difference that excuses a domain slower than legacy, as if legacy answers
+from memory. Its path is `$`."""
 SAMPLES = 2
-"""Samples of each mismatch that evidence holds."""
+"""Samples of each mismatch that evidence keeps."""
 EVENTS = 200
-"""How many of the newest events are searched for alarms."""
+"""The number of newest events that are searched for alarms."""
 LONGEST_REPLAY = timedelta(hours=1)
-"""Of a longer window the guard is fed with the end only; its tests forget what is older."""
+"""The guard replays at most this much of a window; its tests forget older requests."""
 CONFIDENCE = 1.96
-"""Standard deviations on both sides: 95%."""
+"""Standard deviations on each side of the mean for 95% confidence."""
 P95 = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What the store had at a moment: everything that endpoints are measured from."""
+    """Everything in the store that measurements need, at one moment."""
 
     at: datetime
     shared: Shared
@@ -79,7 +78,7 @@ class Gathered:
     events: Sequence[RolloutEvent]
 
     def snapshot(self, endpoint: str) -> EndpointSnapshot:
-        """What had been counted of an endpoint at that moment."""
+        """Return an endpoint's counts at that moment."""
         return EndpointSnapshot(
             branches={b: n for (name, b), n in sorted(self.branches.items()) if name == endpoint},
             mismatches=tuple(
@@ -91,7 +90,7 @@ class Gathered:
 
 
 def gather(store: Store, since: datetime | None = None) -> Gathered:
-    """Read everything; of the ledger what windows from `since` on need, and nothing without."""
+    """Read everything. The ledger is read for windows from `since` on; not at all if it is None."""
     rows = store.ledger(timedelta() if since is None else since - REPLAY)
     return Gathered(
         at=store.now(),
@@ -105,10 +104,10 @@ def gather(store: Store, since: datetime | None = None) -> Gathered:
 
 
 def measure(gathered: Gathered, window: Window, contract: Iterable[str]) -> Evidence:
-    """What there is to say of an endpoint whose contract has these branches.
+    """Measure an endpoint whose contract has these branches.
 
-    A bucket of the ledger that had begun before the window is left out: who knows which of its
-    requests were answered at the window's percent.
+    A bucket of the ledger that began before the window is left out, because some of its requests
+    were answered at the previous percent.
     """
     endpoint = window.endpoint
     rows = [row for row in gathered.rows if row.endpoint == endpoint]
@@ -139,19 +138,19 @@ def measure(gathered: Gathered, window: Window, contract: Iterable[str]) -> Evid
 def excuse_of_branch(
     accepted: Iterable[AcceptedDifference], endpoint: str, branch: str
 ) -> AcceptedDifference | None:
-    """What excuses that a branch is not exercised: never an excuse for differences of any kind."""
+    """Return the acceptance of an unexercised branch, or None; only the kind BRANCH counts."""
     return find_excuse((d for d in accepted if d.kind == BRANCH), endpoint, branch, BRANCH)
 
 
 def excuse_of_latency(
     accepted: Iterable[AcceptedDifference], endpoint: str
 ) -> AcceptedDifference | None:
-    """What excuses the domain from being as fast as legacy."""
+    """Return the acceptance of a domain slower than legacy, or None."""
     return next((d for d in accepted if d.endpoint == endpoint and d.kind == LATENCY), None)
 
 
 def sum_up(rows: Iterable[LedgerRow]) -> Tally:
-    """All rows in one tally."""
+    """Return the sum of all rows."""
     total = Tally()
     for row in rows:
         total.add(row.tally)
@@ -159,7 +158,7 @@ def sum_up(rows: Iterable[LedgerRow]) -> Tally:
 
 
 def latency(histogram: Mapping[int, int]) -> Latency:
-    """The percentiles of a histogram."""
+    """Return the percentiles of a histogram."""
     count = sum(histogram.values())
     spread = CONFIDENCE * math.sqrt(count * P95 * (1 - P95))
     low, high = math.floor(count * P95 - spread), math.ceil(count * P95 + spread)
@@ -178,7 +177,7 @@ def _ms(seconds: float | None) -> float | None:
 
 
 def arm_evidence(tally: Tally) -> ArmEvidence:
-    """What a tally tells of an arm."""
+    """Return the evidence of an arm with these counts."""
     return ArmEvidence(
         counts={name: getattr(tally, name) for name in COUNTS},
         failures=tally.failures,
@@ -196,7 +195,7 @@ def _grown_branches(now: Mapping[str, int], before: Mapping[str, int]) -> dict[s
 def _grown_mismatches(
     gathered: Gathered, window: Window, accepted: Iterable[AcceptedDifference]
 ) -> Iterable[Differing]:
-    """What an operator accepts meanwhile counts as accepted, though it was found before that."""
+    """Yield the window's mismatches; an acceptance also covers those found before it."""
     before = {(path, kind): counts for path, kind, *counts in window.before.mismatches}
     for found in gathered.mismatches:
         if found.endpoint != window.endpoint:
@@ -218,16 +217,16 @@ def _grown_mismatches(
 def _guard(
     gathered: Gathered, window: Window, rows: Iterable[LedgerRow], domain: ArmEvidence
 ) -> GuardEvidence:
-    """Replay what the fleet's guard has seen; it starts where a new leader would.
+    """Replay the fleet's guard from the point where a new leader would start.
 
-    Ten seconds at once raise fewer points than one request after the other: a signal that the
-    guard itself has told of in the window is on until its points are back at 0.
+    A batch of ten seconds raises fewer points than single requests do. So a signal that raised an
+    alarm in the window counts as on until its points are back at 0.
     """
     guard = _replayed(gathered, window, rows)
     points = guard.points()
     alarms = [event for event in gathered.events if _is_alarm(event, window)]
-    told = {Signal(event.evidence["signal"]) for event in alarms}
-    on = [s for s in Signal if s in guard.on() or (s in told and points[s] > 0)]
+    alarmed = {Signal(event.evidence["signal"]) for event in alarms}
+    on = [s for s in Signal if s in guard.on() or (s in alarmed and points[s] > 0)]
     return GuardEvidence(
         points=advance_points(domain.counts["good"], domain.counts["bad"]),
         verdict=severest(on).value,

@@ -10,7 +10,7 @@ from enum import Enum
 
 from detection_api.canary.state import BUCKET_SECONDS, Arm, EventKind, RolloutEvent, Tally, convert
 from detection_api.rollout.gates import ArmEvidence, Evidence, Gate
-from detection_api.rollout.run import Run, RunProgress
+from detection_api.rollout.run import EndpointProgress, Run
 
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,7 +115,7 @@ class EndpointRecord:
     """One endpoint in a run: its stages in order, its figures and its chart of the whole run."""
 
     name: str
-    progress: RunProgress
+    progress: EndpointProgress
     stages: tuple[StageInterval, ...]
     figures: Figures
     points: tuple[ChartPoint, ...]

@@ -1,7 +1,7 @@
-"""Whether an endpoint's legacy may be deleted: what is asked for, and what the record says; pure.
+"""Assess whether an endpoint's legacy may be deleted, by criteria on the record; pure.
 
-No evidence is not good evidence: what the ledger does not reach back to, or what nobody asked,
-counts against it.
+No evidence is not good evidence: missing counts in the ledger and missing requests count against
+deletion.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,39 +13,39 @@ from detection_api.canary.state import AcceptedDifference, Arm, Mismatch, Status
 from detection_api.rollout.retirement.exposure import EVERYTHING, Exposure, full_since
 
 QUIET = timedelta(days=7)
-"""For so long an endpoint has to be at 100% and without a fault: every weekday once."""
+"""Time that an endpoint must be at 100% without a failure; it includes every weekday."""
 MIN_REQUESTS = 1_000
-"""So many answers without a failure bound the failure rate to 0.3% (95% confidence: 3/n)."""
+"""This many answers without a failure bound the failure rate to 0.3% (95% confidence: 3/n)."""
 MIN_COMPARED = 100
-"""So many comparisons without a mismatch bound its rate to 3%, by the same rule."""
+"""This many comparisons without a mismatch bound its rate to 3%, by the same rule."""
 
 
 class Criterion(Enum):
-    """What has to be so before legacy goes."""
+    """A criterion that must be met before legacy is deleted."""
 
     FULL = "full"
-    """100% for QUIET, by the audit, without a break and without a pinned percentage."""
+    """By the audit, at 100% for QUIET without a break; no percentage is pinned."""
     LEDGER = "ledger"
-    """The ledger is kept for at least QUIET: what it forgot earlier proves nothing."""
+    """The ledger is kept for at least QUIET; forgotten counts prove nothing."""
     TRAFFIC = "traffic"
-    """The domain answered MIN_REQUESTS within QUIET that no client forced."""
+    """The domain answered at least MIN_REQUESTS within QUIET, without forced requests."""
     FAILURES = "failures"
-    """It failed none of them, forced ones included: there is nobody to fall back to soon."""
+    """The domain had no failure within QUIET, in forced requests either: no fallback is left."""
     SILENCE = "silence"
-    """Legacy answered none within QUIET, but for requests that a client forced."""
+    """Legacy answered no request within QUIET, except forced ones."""
     MISMATCHES = "mismatches"
     """No unaccepted mismatch was seen within QUIET."""
     COMPARED = "compared"
-    """MIN_COMPARED answers were compared within QUIET."""
+    """At least MIN_COMPARED answers were compared within QUIET."""
     BRANCHES = "branches"
-    """Every branch of the contract was met by a comparison, ever."""
+    """Comparisons have taken every branch of the contract."""
     ACCEPTED = "accepted"
-    """No accepted difference that was needed within QUIET ends within QUIET: decide first."""
+    """No accepted difference in use expires within QUIET; decide about it first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What was found of a criterion; `until` is when it is met if nothing happens, if known."""
+    """The result of a criterion; `until` is when it will be met if nothing happens, or None."""
 
     criterion: Criterion
     met: bool
@@ -55,15 +55,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastAnswer:
-    """The 10 seconds in which legacy answered last, and why, as far as the record tells."""
+    """The 10 seconds in which legacy answered last, and the reason in the record."""
 
     at: datetime
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssessmentInput:
-    """What the record says of an endpoint; `usage` and `recent` (of QUIET) are by arm."""
+class EndpointRecord:
+    """The record of an endpoint; `usage` and `recent` (within QUIET) are by arm."""
 
     now: datetime
     exposures: Sequence[Exposure]
@@ -76,14 +76,14 @@ class AssessmentInput:
     pinned: float | None = None
 
     def tally(self, arm: Arm) -> Tally:
-        """An arm's counts within QUIET."""
+        """Return an arm's counts within QUIET."""
         usage = self.recent.get(arm.value)
         return usage.tally if usage else Tally()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """Whether the legacy of an endpoint may go, and why not."""
+    """The results of all criteria for one endpoint."""
 
     full_since: datetime | None
     full_days: float
@@ -92,58 +92,58 @@ class Assessment:
 
     @property
     def missing(self) -> tuple[Check, ...]:
-        """What is not so yet."""
+        """The criteria that are not met."""
         return tuple(check for check in self.checks if not check.met)
 
 
-def assess(facts: AssessmentInput) -> Assessment:
-    """See the module."""
-    since = full_since(list(facts.exposures))
+def assess(record: EndpointRecord) -> Assessment:
+    """Assess one endpoint; its legacy may be deleted if nothing is missing."""
+    since = full_since(list(record.exposures))
     return Assessment(
         full_since=since,
-        full_days=(facts.now - since).total_seconds() / 86_400 if since else 0.0,
-        last_legacy_answer=_last_answer(facts, forced=True),
+        full_days=(record.now - since).total_seconds() / 86_400 if since else 0.0,
+        last_legacy_answer=_last_answer(record, forced=True),
         checks=(
-            _full(facts, since),
-            _ledger(facts),
-            _traffic(facts),
-            _failures(facts),
-            _silence(facts),
-            _mismatches(facts),
-            _compared(facts),
-            _branches(facts),
-            _accepted(facts),
+            _full(record, since),
+            _ledger(record),
+            _traffic(record),
+            _failures(record),
+            _silence(record),
+            _mismatches(record),
+            _compared(record),
+            _branches(record),
+            _accepted(record),
         ),
     )
 
 
-def _full(facts: AssessmentInput, since: datetime | None) -> Check:
-    if facts.pinned is not None:
-        finding = f"pinned to {facts.pinned:g}% by the environment, which the audit does not see"
+def _full(record: EndpointRecord, since: datetime | None) -> Check:
+    if record.pinned is not None:
+        finding = f"pinned to {record.pinned:g}% by the environment, which the audit does not see"
         return Check(criterion=Criterion.FULL, met=False, finding=finding)
     if since is None:
-        percent = facts.exposures[-1].percent if facts.exposures else 0
+        percent = record.exposures[-1].percent if record.exposures else 0
         finding = f"at {percent:g}% now"
         return Check(criterion=Criterion.FULL, met=False, finding=finding)
-    days = (facts.now - since) / timedelta(days=1)
+    days = (record.now - since) / timedelta(days=1)
     return Check(
         criterion=Criterion.FULL,
-        met=facts.now - since >= QUIET,
+        met=record.now - since >= QUIET,
         finding=f"{days:.1f} of {QUIET.days} days at 100%",
         until=since + QUIET,
     )
 
 
-def _ledger(facts: AssessmentInput) -> Check:
+def _ledger(record: EndpointRecord) -> Check:
     return Check(
         criterion=Criterion.LEDGER,
-        met=facts.retention >= QUIET,
-        finding=f"the ledger is kept for {facts.retention / timedelta(days=1):g} days",
+        met=record.retention >= QUIET,
+        finding=f"the ledger is kept for {record.retention / timedelta(days=1):g} days",
     )
 
 
-def _traffic(facts: AssessmentInput) -> Check:
-    domain = facts.tally(Arm.DOMAIN)
+def _traffic(record: EndpointRecord) -> Check:
+    domain = record.tally(Arm.DOMAIN)
     count = domain.requests - domain.forced
     return Check(
         criterion=Criterion.TRAFFIC,
@@ -152,11 +152,11 @@ def _traffic(facts: AssessmentInput) -> Check:
     )
 
 
-def _failures(facts: AssessmentInput) -> Check:
-    domain = facts.tally(Arm.DOMAIN)
+def _failures(record: EndpointRecord) -> Check:
+    domain = record.tally(Arm.DOMAIN)
     counts = {**domain.failures, "outage": domain.outages}
     found = ", ".join(f"{count:,} {cause}" for cause, count in counts.items() if count)
-    fell_back = facts.recent.get(Arm.LEGACY.value)
+    fell_back = record.recent.get(Arm.LEGACY.value)
     last = fell_back.fell_back_at if fell_back else None
     return Check(
         criterion=Criterion.FAILURES,
@@ -166,20 +166,20 @@ def _failures(facts: AssessmentInput) -> Check:
     )
 
 
-def _silence(facts: AssessmentInput) -> Check:
-    last = _last_answer(facts, forced=False)
-    quiet = last is None or facts.now - last.at >= QUIET
+def _silence(record: EndpointRecord) -> Check:
+    last = _last_answer(record, forced=False)
+    quiet = last is None or record.now - last.at >= QUIET
     if last is None:
-        finding = "no answer of legacy's in the ledger, but for forced ones"
+        finding = "no answer of legacy in the ledger, except forced ones"
     else:
-        finding = f"legacy answered {(facts.now - last.at) / timedelta(days=1):.1f} days ago"
+        finding = f"legacy answered {(record.now - last.at) / timedelta(days=1):.1f} days ago"
         finding += f": {last.reason}"
     until = last.at + QUIET if last and not quiet else None
     return Check(criterion=Criterion.SILENCE, met=quiet, finding=finding, until=until)
 
 
-def _mismatches(facts: AssessmentInput) -> Check:
-    recent = [m for m in facts.mismatches if m.count and facts.now - m.last_seen < QUIET]
+def _mismatches(record: EndpointRecord) -> Check:
+    recent = [m for m in record.mismatches if m.count and record.now - m.last_seen < QUIET]
     places = ", ".join(f"{m.path} ({m.kind})" for m in recent)
     return Check(
         criterion=Criterion.MISMATCHES,
@@ -189,8 +189,8 @@ def _mismatches(facts: AssessmentInput) -> Check:
     )
 
 
-def _compared(facts: AssessmentInput) -> Check:
-    count = sum(facts.tally(arm).compared for arm in Arm)
+def _compared(record: EndpointRecord) -> Check:
+    count = sum(record.tally(arm).compared for arm in Arm)
     return Check(
         criterion=Criterion.COMPARED,
         met=count >= MIN_COMPARED,
@@ -198,8 +198,8 @@ def _compared(facts: AssessmentInput) -> Check:
     )
 
 
-def _branches(facts: AssessmentInput) -> Check:
-    never = ", ".join(sorted(facts.missing_branches))
+def _branches(record: EndpointRecord) -> Check:
+    never = ", ".join(sorted(record.missing_branches))
     return Check(
         criterion=Criterion.BRANCHES,
         met=not never,
@@ -207,13 +207,13 @@ def _branches(facts: AssessmentInput) -> Check:
     )
 
 
-def _accepted(facts: AssessmentInput) -> Check:
+def _accepted(record: EndpointRecord) -> Check:
     ending = [
         d
-        for d in facts.accepted
+        for d in record.accepted
         if d.last_used_at
-        and facts.now - d.last_used_at < QUIET
-        and d.expires_at - facts.now < QUIET
+        and record.now - d.last_used_at < QUIET
+        and d.expires_at - record.now < QUIET
     ]
     found = ", ".join(f"{d.id} at {d.path} on {d.expires_at:%Y-%m-%d}" for d in ending)
     return Check(
@@ -223,18 +223,18 @@ def _accepted(facts: AssessmentInput) -> Check:
     )
 
 
-def _last_answer(facts: AssessmentInput, *, forced: bool) -> LastAnswer | None:
-    """Legacy's last answer in the ledger; also one that a client `forced`, where that counts."""
-    usage = facts.usage.get(Arm.LEGACY.value)
+def _last_answer(record: EndpointRecord, *, forced: bool) -> LastAnswer | None:
+    """Return legacy's last answer in the ledger; also a forced answer if `forced`."""
+    usage = record.usage.get(Arm.LEGACY.value)
     if usage is None:
         return None
     found = []
     if forced and usage.forced_at:
         found.append((usage.forced_at, "a client forced it"))
     if usage.decided_at:
-        found.append((usage.decided_at, _why_decided(facts.exposures, usage.decided_at)))
+        found.append((usage.decided_at, _why_decided(record.exposures, usage.decided_at)))
     if usage.fell_back_at:
-        found.append((usage.fell_back_at, "fallback: the domain had failed"))
+        found.append((usage.fell_back_at, "fallback: the domain failed"))
     at, reason = max(found, key=lambda answer: answer[0], default=(None, ""))
     return LastAnswer(at=at, reason=reason) if at else None
 
@@ -243,5 +243,5 @@ def _why_decided(exposures: Sequence[Exposure], at: datetime) -> str:
     before = [e for e in exposures if e.event.at and e.event.at <= at]
     if not before or before[-1].percent < EVERYTHING:
         rolled_back = before and before[-1].state.status is Status.ROLLED_BACK
-        return "rolled back" if rolled_back else "holdout: not at 100% then"
-    return "kill switch, pinned percentage or lost store: the ledger does not tell which"
+        return "rolled back" if rolled_back else "holdout: not at 100% at that time"
+    return "kill switch, pinned percentage or lost store: the ledger does not say which"

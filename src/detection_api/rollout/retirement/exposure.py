@@ -1,4 +1,4 @@
-"""Which state applied to an endpoint at any time, from the audit; pure."""
+"""The states that applied to an endpoint over time, from the audit; pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -27,25 +27,25 @@ _CHANGES = frozenset(
         EventKind.FAIL,
     }
 )
-"""The kinds of events that come with a change of state; the guard's HOLD does not change any."""
+"""The kinds of events that change a state; a HOLD of the guard has the same percent."""
 _STATUSES = {EventKind.ROLLBACK: Status.ROLLED_BACK, EventKind.RESUME: Status.ACTIVE}
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What applied to an endpoint from the moment of `event` on."""
+    """The state that applied to an endpoint from `event` on."""
 
     event: RolloutEvent
     state: RolloutState
 
     @property
     def percent(self) -> float:
-        """The percent (0..100) that was the domain's."""
+        """The percent (0..100) of requests that the domain answered."""
         return self.state.percent if self.state.status.exposes else 0.0
 
 
 def exposures(events: Iterable[RolloutEvent], endpoint: str) -> list[Exposure]:
-    """Each change of what applied to `endpoint`, oldest first; `events` are in any order."""
+    """Return the changes of the applied state, oldest first; `events` may be in any order."""
     states: dict[str, RolloutState] = {}
     found: list[Exposure] = []
     for event in sorted(events, key=lambda event: event.id):
@@ -59,7 +59,7 @@ def exposures(events: Iterable[RolloutEvent], endpoint: str) -> list[Exposure]:
 
 
 def full_since(changes: list[Exposure]) -> datetime | None:
-    """Since when everything has been the domain's without a break; None where it is not now."""
+    """Return since when the domain has answered everything; None if it does not now."""
     since = None
     for change in changes:
         if change.percent < EVERYTHING:

@@ -1,7 +1,7 @@
-"""What nobody uses any more once some functions go, by what the source says.
+"""Find code that is unused once some functions are deleted, by reading the source.
 
-The code is read, not run. A definition uses every name in it that its module defines or imports;
-a local variable of the same name counts too, so that what is in doubt stays.
+A definition uses every name in it that its module defines or imports. A local variable of the same
+name counts as a use, so code stays if its use is in doubt.
 """
 
 import ast
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Name = tuple[str, str]
-"""A module and a name in it; the empty name stands for what the module does when imported."""
+"""A module and a name in it. The empty name is the code that runs on import."""
 _DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unused:
-    """What may go from one file: these definitions; all of the file where it is `whole`."""
+    """The unused definitions of a file; if `whole`, the file has no others."""
 
     file: str
     names: tuple[str, ...]
@@ -28,11 +28,11 @@ class _Module:
     file: str
     defined: Collection[str]
     uses: Mapping[str, frozenset[Name]]
-    """What each name uses: a definition what is in it, an import what it names."""
+    """The names that each name uses: those in a definition, or the imported one."""
 
 
 class Code:
-    """The modules of a `package` that lies in the folder `root`."""
+    """The modules of a `package` in the folder `root`."""
 
     def __init__(self, root: Path, package: str) -> None:
         files = {
@@ -45,7 +45,7 @@ class Code:
         }
 
     def unused_without(self, gone: Collection[Name], below: str) -> list[Unused]:
-        """What of the package `below` is used by those that go, and by nothing that stays."""
+        """Return the code of the package `below` that only the names in `gone` use."""
         inside = [name for name in self._modules if f"{name}.".startswith(f"{below}.")]
         outside = self._modules.keys() - set(inside)
         roots = ((module, name) for module in outside for name in self._modules[module].uses)
@@ -60,7 +60,7 @@ class Code:
         return Unused(file=module.file, names=names, whole=whole) if names else None
 
     def _reach(self, start: Iterable[Name], without: Collection[Name]) -> set[Name]:
-        """Everything that `start` uses, and what that uses in turn; but for `without`."""
+        """Return all names that `start` uses, directly or not, except through `without`."""
         found: set[Name] = set()
         waiting = list(start)
         while waiting:
@@ -94,7 +94,7 @@ def _read(name: str, path: Path, tree: ast.Module, modules: Collection[str]) -> 
 
 
 def _bound(statement: ast.stmt) -> tuple[str, ...]:
-    """The names that a statement of a module defines."""
+    """Return the names that a statement of a module defines."""
     if isinstance(statement, _DEFINITIONS):
         return (statement.name,)
     if isinstance(statement, ast.Assign | ast.AnnAssign):
@@ -106,7 +106,7 @@ def _bound(statement: ast.stmt) -> tuple[str, ...]:
 def _names_in(
     statement: ast.stmt, known: Mapping[str, Name], modules: Collection[str]
 ) -> Iterator[Name]:
-    """What a statement names; `module.name` where it is a module that it names."""
+    """Yield the names that a statement uses, also those written as `module.name`."""
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and node.id in known:
             yield known[node.id]

@@ -1,4 +1,4 @@
-"""What data a running instance has, learned by asking it as any client may."""
+"""Discover the data of a running instance by requests that any client may send."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from detection_api.canary.flask import FORCE_PARAMETER
 from detection_api.web.client import Client
 
 _T = TypeVar("_T")
-_CAMERAS_ASKED = 20
+_MAX_CAMERAS = 20
 _CAMERAS_OF_A_KIND = 2
-"""So many cameras with records, and so many without, are told of."""
+"""At most this many cameras with records are returned, and as many without."""
 _BACK = tuple(n**3 for n in range(10))
-"""How far before the newest violation others are looked for: legacy knows 1,000."""
-_TYPES = 3
+"""Distances from the newest violation at which others are looked up; legacy has 1,000."""
+_MAX_TYPES = 3
 _HIGHEST_POWER = 40
-"""Violations are looked for up to the id that is 2 to this power."""
+"""Ids of violations are looked up to 2 to this power."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Moments of a newest-first page, as the API writes them, from its last item to its first."""
+    """Moments of a newest-first page, in the API's format."""
 
     oldest: str
     middle: str
@@ -35,7 +35,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraRecords:
-    """A camera's records: how many, and the moments of the newest of them."""
+    """A camera's number of records, and moments of its newest page."""
 
     camera_id: str
     total: int
@@ -44,7 +44,7 @@ class CameraRecords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedEvents:
-    """The newest events: some of their types, their moments, and how many minutes those span."""
+    """Some types of the newest events, their moments, and the minutes that they span."""
 
     types: tuple[str, ...]
     stretch: Stretch
@@ -53,7 +53,7 @@ class LoggedEvents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """What there is to ask for; empty where there is nothing."""
+    """The data to ask for; fields are empty if there is none."""
 
     cameras: tuple[str, ...] = ()
     records: tuple[CameraRecords, ...] = ()
@@ -62,7 +62,7 @@ class Discovery:
 
 
 class _Item(msgspec.Struct):
-    """Of a record or an event, what is wanted here."""
+    """The fields of a record or an event that are needed here."""
 
     timestamp: datetime
     type: str = ""
@@ -86,9 +86,9 @@ class _CameraList(msgspec.Struct):
 
 
 def learn(client: Client, violations: Iterable[int] = ()) -> Discovery:
-    """What the instance has; `violations` are ids that may exist. Raises UnreachableError."""
+    """Discover the data; `violations` are ids that may exist. Raises UnreachableError."""
     answer = _get(client, "/cameras", _CameraList)
-    cameras = [camera.id for camera in answer.cameras[:_CAMERAS_ASKED]] if answer else []
+    cameras = [camera.id for camera in answer.cameras[:_MAX_CAMERAS]] if answer else []
     pages = {camera: _records(client, camera) for camera in cameras}
     filled = [page for page in pages.values() if page][:_CAMERAS_OF_A_KIND]
     empty = [camera for camera, page in pages.items() if page is None][:_CAMERAS_OF_A_KIND]
@@ -101,7 +101,7 @@ def learn(client: Client, violations: Iterable[int] = ()) -> Discovery:
 
 
 def _records(client: Client, camera_id: str) -> CameraRecords | None:
-    """What there is of a camera; None where there is nothing."""
+    """Return a camera's records; None if it has none."""
     path = f"/records/detection-records/{quote(camera_id, safe='')}?limit=1000"
     page = _get(client, path, _RecordPage)
     if page is None or not page.records:
@@ -110,9 +110,9 @@ def _records(client: Client, camera_id: str) -> CameraRecords | None:
 
 
 def _events(client: Client) -> LoggedEvents | None:
-    """What there is of events; None where there is nothing.
+    """Return the events of a default page; None if there are none.
 
-    No more than a default page: legacy looks for those it filters among the newest 2,000 only.
+    The page is small because legacy filters only the newest 2,000 events.
     """
     page = _get(client, "/statistics/events", _EventPage)
     if page is None or not page.events:
@@ -120,7 +120,7 @@ def _events(client: Client) -> LoggedEvents | None:
     span = page.events[0].timestamp - page.events[-1].timestamp
     types = dict.fromkeys(event.type for event in page.events)
     return LoggedEvents(
-        types=tuple(islice(types, _TYPES)),
+        types=tuple(islice(types, _MAX_TYPES)),
         stretch=_stretch(page.events),
         minutes=max(1, int(span.total_seconds() // 60)),
     )
@@ -135,7 +135,7 @@ def _stretch(items: list[_Item]) -> Stretch:
 
 
 def _existing(client: Client, candidates: Iterable[int]) -> Iterator[int]:
-    """Ids of violations that exist: those of `candidates`, then the newest that can be found."""
+    """Yield ids of existing violations: those among `candidates`, then the newest."""
     for number in candidates:
         if _exists(client, number):
             yield number
@@ -146,7 +146,7 @@ def _existing(client: Client, candidates: Iterable[int]) -> Iterator[int]:
 
 
 def _newest_violation(client: Client) -> int:
-    """The highest id that exists where they are given from 1 without gaps; or some other, or 0."""
+    """Return the highest id if ids run from 1 without gaps, else another existing id, or 0."""
     powers = [2**power for power in range(_HIGHEST_POWER)]
     known = max((number for number in powers if _exists(client, number)), default=0)
     unknown = max(1, known * 2)
@@ -157,13 +157,13 @@ def _newest_violation(client: Client) -> int:
 
 
 def _exists(client: Client, violation_id: int) -> bool:
-    """Whether either arm has this violation: legacy knows the newest 1,000 only."""
+    """Return whether either arm has this violation; legacy has only the newest 1,000."""
     path = f"/records/violations/{violation_id}"
     return any(_get(client, path, dict, force) is not None for force in ("true", "false"))
 
 
 def _get(client: Client, path: str, kind: type[_T], force: str = "false") -> _T | None:
-    """What is answered, by legacy where that is granted; None unless it is what was asked for."""
+    """Return the decoded answer, from legacy if that is granted; None unless it is valid."""
     separator = "&" if "?" in path else "?"
     reply = client.get(f"/api/v1{path}{separator}{FORCE_PARAMETER}={force}")
     if reply.status != HTTPStatus.OK:

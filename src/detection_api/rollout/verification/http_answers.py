@@ -1,19 +1,20 @@
-"""What one arm of a running instance answers, and whether that is its own and sound."""
+"""Ask one arm of a running instance, and check that the answer is its own and valid."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from flask import Flask
 
 from detection_api.canary.comparison import ComparedOutcome
 from detection_api.canary.contract import ContractViolationError
-from detection_api.canary.flask import FORCE_PARAMETER, CanariedView
+from detection_api.canary.flask import FORCE_PARAMETER
 from detection_api.canary.serving import Reason, Route
 from detection_api.canary.state import Arm
+from detection_api.rollout.routes import routes_of
 from detection_api.rollout.text import line
 from detection_api.web.client import Client, Reply, UnreachableError
 from detection_api.web.parameters import Parameter, parameters_of
@@ -21,8 +22,8 @@ from detection_api.web.problems import MEDIA_TYPE
 
 _FORCED = {Arm.DOMAIN: "true", Arm.LEGACY: "false"}
 _ANSWERS = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
-"""Statuses that an implementation may answer with; any other is a fault."""
-_ASKED_FOR = (Reason.FORCED.value, Reason.KILL_SWITCH.value)
+"""The statuses of valid answers; any other status is a fault."""
+_FORCED_REASONS = (Reason.FORCED.value, Reason.KILL_SWITCH.value)
 _NOTHING = ComparedOutcome()
 _LINK = re.compile(r'<(.+)>; rel="next"')
 
@@ -39,10 +40,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """An arm's answer; `fault` is why it proves nothing for that arm, in a line.
+    """An arm's answer. `fault` says in one line why it is not valid; None if it is.
 
-    `ms` is how long the arm took by its own account; None where it does not say. `next_page` is
-    the URL of the page that follows; None if there is none.
+    `ms` is the time in `Server-Timing`; None if there is none. `next_page` is the URL of the page
+    that follows; None if there is none.
     """
 
     status: int = 0
@@ -53,25 +54,27 @@ class HttpAnswer:
 
     @property
     def is_body(self) -> bool:
-        """Whether it is what was asked for, and no error."""
+        """Whether it is valid and has status 200."""
         return self.fault is None and self.status == HTTPStatus.OK
 
 
 class _FaultError(Exception):
-    """The message is what is wrong with an answer."""
+    """An answer is not valid; the message says why."""
 
 
 def subjects_of(app: Flask, endpoints: Collection[str]) -> tuple[Subject, ...]:
-    """The canaried `endpoints` of `app`, to be verified on any instance of it."""
-    urls = app.url_map.bind("localhost")
+    """Return the subjects for canaried `endpoints` of `app`, valid for each of its instances."""
+    urls, routes = app.url_map.bind("localhost"), routes_of(app)
 
     def subject(endpoint: str) -> Subject:
         def url(arguments: Mapping[str, Any]) -> str:
             return urls.build(endpoint, arguments)
 
-        view = cast(CanariedView, app.view_functions[endpoint])
         return Subject(
-            endpoint=endpoint, route=view.canary, parameters=parameters_of(view), url=url
+            endpoint=endpoint,
+            route=routes[endpoint],
+            parameters=parameters_of(app.view_functions[endpoint]),
+            url=url,
         )
 
     return tuple(map(subject, endpoints))
@@ -80,7 +83,7 @@ def subjects_of(app: Flask, endpoints: Collection[str]) -> tuple[Subject, ...]:
 def ask(
     client: Client, subject: Subject, arm: Arm, arguments: Mapping[str, Any], refused: str | None
 ) -> HttpAnswer:
-    """Ask an arm; never raises. `refused` names the parameter that it has to refuse."""
+    """Ask an arm. `refused` names a parameter that the arm must refuse. Never raises."""
     url = subject.url({**arguments, FORCE_PARAMETER: _FORCED[arm]})
     try:
         reply = client.get(url)
@@ -104,7 +107,7 @@ def _next_page(reply: Reply) -> str | None:
 
 
 def _answer(reply: Reply, route: Route, arm: Arm) -> ComparedOutcome:
-    """What the arm itself answered; raises _FaultError where it did not, or unsoundly."""
+    """Return the outcome of the arm's own, valid answer; raises _FaultError for any other."""
     _require_arm(reply, arm)
     if reply.status not in _ANSWERS:
         raise _FaultError(f"answered with status {reply.status}")
@@ -120,7 +123,7 @@ def _answer(reply: Reply, route: Route, arm: Arm) -> ComparedOutcome:
 
 
 def _require_arm(reply: Reply, arm: Arm) -> None:
-    """Raise _FaultError unless the answer is this arm's, because it was asked for."""
+    """Raise _FaultError unless this arm answered because it was forced."""
     canary = reply.canary
     reason, cause = canary.get("reason"), canary.get("cause", "unknown")
     if reason is None:
@@ -130,19 +133,19 @@ def _require_arm(reply: Reply, arm: Arm) -> None:
     if reason == Reason.FALLBACK.value:
         raise _FaultError(f"failed ({cause}), and {canary['arm']} answered instead")
     if reason == Reason.KILL_SWITCH.value and arm is Arm.DOMAIN:
-        raise _FaultError("the kill switch is set: nobody can ask the domain")
-    is_own = canary["arm"] == arm.value and reason in _ASKED_FOR
+        raise _FaultError("the kill switch is set: the domain cannot be forced")
+    is_own = canary["arm"] == arm.value and reason in _FORCED_REASONS
     if not is_own and reason != Reason.FINISHED.value:
         raise _FaultError(
-            f"{canary['arm']} answered ({reason}): force_domain was not granted,"
-            " which may take an operator's token"
+            f"{canary['arm']} answered ({reason}): force_domain was not granted;"
+            " it may need an operator's token"
         )
 
 
 def _refusal(reply: Reply, parameter: str) -> ComparedOutcome:
-    """How a request was refused that had to be, because of `parameter`."""
+    """Return the outcome of a 422 that names `parameter`; raises _FaultError for any other."""
     if reply.status != HTTPStatus.UNPROCESSABLE_ENTITY:
-        raise _FaultError(f"status {reply.status} where {parameter} has to be refused with 422")
+        raise _FaultError(f"status {reply.status}, but {parameter} must be refused with 422")
     problem = _json(reply, MEDIA_TYPE)
     if not isinstance(problem, dict) or parameter not in (problem.get("errors") or {}):
         raise _FaultError(f"a 422 that does not name {parameter}")
@@ -150,10 +153,10 @@ def _refusal(reply: Reply, parameter: str) -> ComparedOutcome:
 
 
 def _problem(reply: Reply) -> ComparedOutcome:
-    """An error as an outcome: its status, and what it says."""
+    """Return a problem document as an outcome: its status and detail."""
     problem = _json(reply, MEDIA_TYPE)
     if not isinstance(problem, dict) or not isinstance(problem.get("detail"), str):
-        raise _FaultError(f"status {reply.status} with a problem that says nothing")
+        raise _FaultError(f"status {reply.status} with a problem without detail")
     return ComparedOutcome(error=(str(reply.status), problem["detail"]))
 
 
@@ -167,7 +170,7 @@ def _json(reply: Reply, media_type: str) -> Any:
 
 
 def _ms(reply: Reply, arm: Arm) -> float | None:
-    """What `Server-Timing` says of the arm."""
+    """Return the arm's time in `Server-Timing`; None if there is none."""
     for metric in reply.headers.get("Server-Timing", "").split(","):
         name, _, duration = metric.strip().partition(";dur=")
         if name == arm.value:

@@ -1,12 +1,15 @@
-"""What the store and the database tell a verification before it asks anything over HTTP."""
+"""Inputs of a verification that come from the store and the database, not over HTTP."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from detection_api.canary.state import Store
+from detection_api.canary.state import AcceptedDifference, Store
 from detection_api.db import Query
 from detection_api.extensions import primary
 from detection_api.models.records import ViolationEvent
-from detection_api.rollout.verification.runner import Terms
 
 _violation = ViolationEvent.__table__.c
 
@@ -16,10 +19,23 @@ NEWEST_VIOLATIONS = Query(
 )
 
 
-def read_terms(store: Store) -> Terms:
-    """What is accepted now, and violations that exist.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Inputs of a verification.
+
+    `accepted` are accepted differences that have not expired. `violations` are ids that may exist:
+    an instance lists no ids. `wait` sleeps for some seconds.
+    """
+
+    accepted: Sequence[AcceptedDifference] = ()
+    violations: Sequence[int] = ()
+    wait: Callable[[float], object] = time.sleep
+
+
+def read_inputs(store: Store) -> Inputs:
+    """Read the accepted differences and the newest violations.
 
     Raises DeadlineExceededError and psycopg2's errors.
     """
     violations = [row["id"] for row in primary.rows(NEWEST_VIOLATIONS)]
-    return Terms(accepted=store.read().accepted, violations=violations)
+    return Inputs(accepted=store.read().accepted, violations=violations)

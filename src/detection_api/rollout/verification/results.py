@@ -1,4 +1,4 @@
-"""What a verification found, and what follows from it; pure."""
+"""The results of a verification, and the verdicts that follow; pure."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,33 +11,36 @@ from detection_api.canary.guard import LATE_RATIO
 from detection_api.rollout.gates import LIMIT_MS
 
 UNFELT_MS = 50.0
-"""Up to here the ratio does not matter: no client feels it, and a busy machine makes it up."""
+"""The ratio does not count up to here: no client notices, and a busy machine may cause it."""
 
 
 class CaseVerdict(Enum):
-    """What follows for an endpoint."""
+    """The verdict on an endpoint."""
 
     PASSED = "passed"
-    """The arms were shown to agree, with data."""
+    """The arms agree, and some answers had data."""
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
-    """Nothing was found wrong, and nothing was shown: no answer had data, or it always moved."""
+    """No difference was found, but no answer had data, or the data always moved."""
 
 
 class Ending(Enum):
-    """What came of a case."""
+    """The result of a case."""
 
     EQUAL = "equal"
     ACCEPTED = "accepted"
-    """The answers differ as somebody has accepted."""
+    """All differences are accepted."""
     MOVING = "moving"
-    """The data changed at every look: nothing is shown."""
+    """The data changed between all comparisons, so the case proves nothing."""
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
-    """What came of one request to both arms; `findings` are why it failed, or what is accepted."""
+    """The result of one request to both arms.
+
+    `findings` say why it failed, or why its differences are accepted.
+    """
 
     case: str
     url: str
@@ -50,7 +53,7 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """How long an arm took, in ms; None where it never answered."""
+    """Percentiles of an arm's times in ms; None if it never answered."""
 
     count: int
     p50: float | None
@@ -59,10 +62,10 @@ class Times:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointResult:
-    """What a verification found of one endpoint.
+    """The result of one endpoint.
 
-    `findings` are the lines that tell why it did not pass; `unexercised` the branches of the
-    contract that no answer took in which the arms agreed.
+    `findings` say why it did not pass. `unexercised` are the branches of the contract that no
+    agreeing answers took.
     """
 
     endpoint: str
@@ -76,20 +79,20 @@ class EndpointResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What a verification of the instance at `base` found."""
+    """The results of all endpoints of the instance at `base`."""
 
     base: str
     endpoints: tuple[EndpointResult, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether every endpoint passed, and there was one."""
+        """Whether there is an endpoint and every endpoint passed."""
         return bool(self.endpoints) and all(
             endpoint.verdict is CaseVerdict.PASSED for endpoint in self.endpoints
         )
 
     def evidence(self, endpoint: str) -> dict[str, Any]:
-        """What an event about `endpoint` holds: enough to see why, not every case."""
+        """Return a summary of an endpoint's result for an event, without its cases."""
         result = next(found for found in self.endpoints if found.endpoint == endpoint)
         return {
             "verdict": result.verdict.value,
@@ -109,9 +112,9 @@ def conclude(
     *,
     max_ratio: float = LATE_RATIO,
 ) -> EndpointResult:
-    """What follows from an endpoint's cases and times; of `max_ratio` see `slowness`."""
+    """Return the result that follows from cases and times; `slowness` describes `max_ratio`."""
     failed = (case for case in cases if case.ending is Ending.FAILED)
-    findings = [f"{case.case}: {said}" for case in failed for said in case.findings]
+    findings = [f"{case.case}: {finding}" for case in failed for finding in case.findings]
     findings += slowness(legacy, domain, max_ratio)
     verdict = CaseVerdict.FAILED if findings else CaseVerdict.PASSED
     if verdict is CaseVerdict.PASSED and (gap := _gap(cases)):
@@ -128,7 +131,7 @@ def conclude(
 
 
 def _gap(cases: Sequence[CaseResult]) -> str | None:
-    """What is missing before these cases, none of which failed, show anything."""
+    """Return why cases without a failure prove nothing; None if they prove agreement."""
     filled = [case for case in cases if case.has_data]
     if not filled:
         return "no answer had data in it"
@@ -138,7 +141,7 @@ def _gap(cases: Sequence[CaseResult]) -> str | None:
 
 
 def times_of(samples: Iterable[float]) -> Times:
-    """Percentiles, by nearest rank."""
+    """Return the percentiles of `samples` (ms), by nearest rank."""
     ordered = sorted(samples)
     return Times(count=len(ordered), p50=_rank(ordered, 50), p95=_rank(ordered, 95))
 
@@ -148,7 +151,10 @@ def _rank(ordered: Sequence[float], percent: int) -> float | None:
 
 
 def slowness(legacy: Times, domain: Times, max_ratio: float = LATE_RATIO) -> list[str]:
-    """In which ways the domain takes too long; `max_ratio` is inf where it may exceed legacy."""
+    """Return why the domain is too slow; empty if it is fast enough.
+
+    `max_ratio` is the most times that the domain may take longer than legacy; inf for no limit.
+    """
     if domain.p95 is None:
         return []
     found = []
@@ -163,7 +169,7 @@ def slowness(legacy: Times, domain: Times, max_ratio: float = LATE_RATIO) -> lis
 
 
 def described(difference: Difference) -> str:
-    """A difference in a line that shows no data."""
+    """Return a difference in one line, with values redacted."""
     ours, theirs = redacted(difference.reference), redacted(difference.candidate)
     times = f", {difference.count} times" if difference.count > 1 else ""
     return f"{difference.path} {difference.kind.value}: legacy {ours}, domain {theirs}{times}"

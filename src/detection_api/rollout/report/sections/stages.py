@@ -102,4 +102,4 @@ def _verification(sources: Sources, interval: StageInterval) -> Cell:
     gate = next((gate for gate in interval.gates if gate.name == "verification"), None)
     if gate is None or not gate.figures:
         return cell(Text("not_verified"), tone=Tone.WARN)
-    return cell(Text("quoted", {"text": gate.said}), sources.event(interval.decision))
+    return cell(Text("quoted", {"text": gate.message}), sources.event(interval.decision))

@@ -115,7 +115,7 @@ def gate_text(gate: Gate) -> Text:
     if gate.name == "verification" and not gate.figures:
         return Text("gate.verification.none")
     if gate.name not in _GATES or not gate.figures:
-        return Text("quoted", {"text": gate.said})
+        return Text("quoted", {"text": gate.message})
     facts = {name: _figure(name, gate.name, figure) for name, figure in gate.figures.items()}
     return Text(f"gate.{gate.name}", facts)
 

@@ -12,6 +12,7 @@ import pytest
 
 from detection_api.cli import verify as module
 from detection_api.dev.instance import Instance, claimed, left_for_commands
+from detection_api.rollout.verification import readiness
 from tests.rollout.conftest import Run
 
 
@@ -67,7 +68,7 @@ def test_an_instance_that_is_away_is_one_clear_line(run: Run, nobody: str) -> No
 def test_an_instance_that_does_not_get_healthy_is_one_clear_line(
     run: Run, nobody: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_INTERVAL", 0)
+    monkeypatch.setattr(readiness, "POLL_INTERVAL", 0)
     clock = iter(range(9))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     result = run("verify", nobody, "--wait", 2)
@@ -100,7 +101,7 @@ def test_an_unknown_endpoint_is_refused_with_those_there_are(run: Run, nobody: s
 def test_without_a_url_and_a_make_run_it_asks_for_one(run: Run) -> None:
     result = run("verify")
     assert result.exit_code == 2
-    assert "no `make run` runs in this folder: name the URL of an instance" in result.stderr
+    assert "no `make run` is running in this folder: give an instance's URL" in result.stderr
 
 
 def test_without_a_url_it_is_the_make_run_of_this_folder(
@@ -121,7 +122,7 @@ def test_a_server_that_is_no_such_instance_fails_with_what_it_answers(
     lines = result.stdout.splitlines()
     assert lines[0].startswith("cameras.cameras: failed, 4 cases; P50/P95 of legacy unknown")
     assert "  ! default: legacy: no X-Canary, status 404: the canary does not serve this" in lines
-    assert "  ! and 3 more: --json has them all" in lines
+    assert "  ! and 3 more: --json has all" in lines
     assert lines[-1] == f"{url_of(other)}: 0 of 1 endpoints passed"
 
 
@@ -148,7 +149,7 @@ def test_a_store_that_is_away_is_said_and_does_not_keep_from_verifying(
 ) -> None:
     away = f"postgresql:///x?host={tmp_path}"
     result = run("verify", url_of(other), DATABASE_URL=away)
-    assert "what is accepted is not known, PostgreSQL is away: connection to" in result.stderr
+    assert "accepted differences are unknown, PostgreSQL is away: connection to" in result.stderr
     assert result.stdout.endswith("0 of 7 endpoints passed\n")
 
 

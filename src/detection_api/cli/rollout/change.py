@@ -1,32 +1,28 @@
-"""`detection-api rollout`: how endpoints are exposed, and changes to it."""
+"""`detection-api rollout set`, `rollback`, `hold` and `resume`: change endpoints' exposure."""
 
 from collections.abc import Sequence
 
 import click
+from flask.cli import with_appcontext
 
 from detection_api.canary.state import DEFAULT, EventKind
-from detection_api.cli.command import database_error
-from detection_api.cli.rollout.assess import assess_command
-from detection_api.cli.rollout.common import (
+from detection_api.cli.environment import database_error
+from detection_api.cli.store import (
     BY,
-    Commands,
     canaried,
     open_store,
     overrides,
     refuse_unknown,
     with_default,
 )
-from detection_api.cli.rollout.report import report
-from detection_api.cli.rollout.run import abandon_run, run
-from detection_api.cli.rollout.views import events, mismatches, status
 from detection_api.db import UNAVAILABLE
 from detection_api.rollout import changes
 from detection_api.rollout.orders import Order, carry_out
 
 MAX_PERCENT = 100
 WITHOUT_POSTGRESQL = (
-    "Without PostgreSQL the kill switch sends everything to legacy: USE_DOMAIN_SERVICE=false in the"
-    " env file\nof the workers and a HUP, on each host; see docs/runbook.md"
+    "Without PostgreSQL, the kill switch sends everything to legacy: set USE_DOMAIN_SERVICE=false"
+    " in the env file\nof the workers and send them HUP, on each host; see docs/runbook.md"
 )
 
 ENDPOINTS = click.option(
@@ -34,38 +30,28 @@ ENDPOINTS = click.option(
     "endpoints",
     multiple=True,
     default=[DEFAULT],
-    help="Which one, by Flask's name, such as records.violation; may be repeated."
-    "  [default: *, which is for all that have no percentage of their own]",
+    help="Flask's name, such as records.violation; may be repeated."
+    "  [default: *, for all endpoints without a percentage of their own]",
 )
+REASON = click.option("--reason", required=True, help="The reason, for the audit.")
 
 
 def _percent(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not 0 <= value <= MAX_PERCENT:  # which NaN is not either
+    if value is not None and not 0 <= value <= MAX_PERCENT:  # refuses NaN, too
         raise click.BadParameter("must be 0 to 100")
     return value
 
 
-@click.group(cls=Commands)
-def rollout() -> None:
-    """See and change which share of the requests the domain answers.
-
-    Workers follow a change within a second. DATABASE_URL is where they share it.
-    """
-
-
-for _view in (run, abandon_run, status, events, mismatches, report, assess_command):
-    rollout.add_command(_view)
-
-
-@rollout.command("set")
+@click.command("set")
 @click.argument("percent", type=float, callback=_percent)
 @ENDPOINTS
-@click.option("--reason", default="", help="Why; for the audit.")
+@click.option("--reason", default="", help="The reason, for the audit.")
 @BY
+@with_appcontext
 def set_percent(percent: float, endpoints: Sequence[str], reason: str, by: str) -> None:
     """Have the domain answer PERCENT (0 to 100) of the subjects.
 
-    What is rolled back stays so, and takes the percentage when it is resumed.
+    An endpoint that is rolled back stays so; it applies the percentage after `resume`.
 
     \b
     Example:
@@ -74,21 +60,22 @@ def set_percent(percent: float, endpoints: Sequence[str], reason: str, by: str) 
     _change(endpoints, EventKind.SET, changes.percent_set(percent), by=by, reason=reason)
 
 
-@rollout.command()
+@click.command()
 @ENDPOINTS
-@click.option("--reason", required=True, help="Why; for the audit.")
+@REASON
 @click.option(
     "--to",
     "percent",
     type=float,
     callback=_percent,
-    help="Lower the percentage to this, and leave it applied.",
+    help="Lower the percentage to this instead, and keep applying it.",
 )
 @BY
+@with_appcontext
 def rollback(endpoints: Sequence[str], reason: str, percent: float | None, by: str) -> None:
-    """Send everything to legacy until `resume`; without --endpoint, of every endpoint.
+    """Send everything to legacy until `resume`; without --endpoint, for every endpoint.
 
-    With --to, have the domain answer that many percent at the most instead: nothing is raised.
+    With --to, the domain answers at most that percentage instead. This never raises a percentage.
 
     \b
     Example:
@@ -106,12 +93,13 @@ def rollback(endpoints: Sequence[str], reason: str, percent: float | None, by: s
         raise click.ClickException(f"{database_error(error)}\n{WITHOUT_POSTGRESQL}") from error
 
 
-@rollout.command()
+@click.command()
 @ENDPOINTS
-@click.option("--reason", required=True, help="Why; for the audit.")
+@REASON
 @BY
+@with_appcontext
 def hold(endpoints: Sequence[str], reason: str, by: str) -> None:
-    """Keep the percentage and have nobody raise it until `resume`.
+    """Keep the percentage: it cannot be raised until `resume`.
 
     \b
     Example:
@@ -120,12 +108,13 @@ def hold(endpoints: Sequence[str], reason: str, by: str) -> None:
     _change(endpoints, EventKind.HOLD, changes.held, by=by, reason=reason)
 
 
-@rollout.command()
+@click.command()
 @ENDPOINTS
-@click.option("--reason", required=True, help="Why; for the audit.")
+@REASON
 @BY
+@with_appcontext
 def resume(endpoints: Sequence[str], reason: str, by: str) -> None:
-    """Take a rollback or a hold back: the percentage applies again, and may be raised.
+    """End a rollback or a hold: the percentage applies again, and may be raised.
 
     After a rollback the guard starts afresh.
 
@@ -145,19 +134,19 @@ def _change(
     reason: str,
     lowers: bool = False,
 ) -> None:
-    """Carry out an order, endpoint by endpoint, and tell what came of each."""
+    """Carry out an order for each endpoint, and print the results."""
     refuse_unknown(*endpoints, known=with_default())
     store, environment = open_store(), overrides()
     for endpoint in dict.fromkeys(endpoints):
         order = Order(
             endpoint=endpoint, kind=kind, change=change, by=by, reason=reason, lowers=lowers
         )
-        outcome = carry_out(store, order, canaried(), environment)
-        state = outcome.state
-        if outcome.changed:
+        result = carry_out(store, order, canaried(), environment)
+        state = result.state
+        if result.changed:
             click.echo(f"{endpoint}: {state.percent:g}%, {state.status.value}, epoch {state.epoch}")
         else:
-            so = f"at {state.percent:g}%" if lowers else state.status.value
-            click.echo(f"{endpoint} is {so} already")
-        for caution in outcome.cautions:
+            present = f"at {state.percent:g}%" if lowers else state.status.value
+            click.echo(f"{endpoint} is already {present}")
+        for caution in result.cautions:
             click.echo(f"  but {caution}", err=True)

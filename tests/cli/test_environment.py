@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detection_api.cli import command
+from detection_api.cli import environment
 from detection_api.dev.instance import Instance, claimed, left_for_commands
 from tests.factory import COMMAND
 
@@ -17,7 +17,7 @@ RUNNING = {"DATABASE_URL": "postgresql:///running", "REDIS_URL": "redis://runnin
 @pytest.fixture
 def _beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An `up` that runs in the folder where the command is given, which names nothing itself."""
-    monkeypatch.setattr(command, "INSTANCE", tmp_path / "instance")
+    monkeypatch.setattr(environment, "INSTANCE", tmp_path / "instance")
     monkeypatch.setenv("ENV_FILE", str(tmp_path / "env"))
     for name in ("DATABASE_URL", "REDIS_URL", "PORT"):
         monkeypatch.delenv(name, raising=False)
@@ -28,7 +28,7 @@ def _beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_beside")
 def test_a_command_beside_a_running_up_works_on_its_servers() -> None:
-    assert RUNNING.items() <= command.read_variables().items()
+    assert RUNNING.items() <= environment.read_variables().items()
 
 
 @pytest.mark.usefixtures("_beside")
@@ -36,7 +36,7 @@ def test_a_database_in_the_environment_is_another_system_of_which_nothing_is_mix
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql:///named")
-    found = command.read_variables()
+    found = environment.read_variables()
     assert found["DATABASE_URL"] == "postgresql:///named"
     assert "REDIS_URL" not in found
 
@@ -44,13 +44,13 @@ def test_a_database_in_the_environment_is_another_system_of_which_nothing_is_mix
 @pytest.mark.usefixtures("_beside")
 def test_a_database_in_the_env_file_wins_too(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("DATABASE_URL=postgresql:///named\n")
-    assert command.read_variables()["DATABASE_URL"] == "postgresql:///named"
+    assert environment.read_variables()["DATABASE_URL"] == "postgresql:///named"
 
 
 @pytest.mark.usefixtures("_beside")
 def test_what_is_named_beside_a_found_database_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://named")
-    found = command.read_variables()
+    found = environment.read_variables()
     assert (found["DATABASE_URL"], found["REDIS_URL"]) == (
         "postgresql:///running",
         "redis://named",

@@ -19,9 +19,9 @@ from detection_api.canary.state.types import (
     Shared,
 )
 from detection_api.rollout.gates.evidence import EndpointSnapshot, Evidence
-from detection_api.rollout.gates.gate import Gate, GateOutcome, bottleneck, conclude, eta
-from detection_api.rollout.gates.latency_gate import SAMPLE
-from detection_api.rollout.gates.stage_gates import Verified, judge, verification
+from detection_api.rollout.gates.judgement import Verified, judge, verification
+from detection_api.rollout.gates.latency import SAMPLE
+from detection_api.rollout.gates.outcome import Gate, GateOutcome, bottleneck, conclude, eta
 from detection_api.rollout.run import Plan
 from tests.rollout.support import (
     CONTRACT,
@@ -94,7 +94,7 @@ def test_no_evidence_at_all_passes_nothing_but_what_nobody_can_be_blamed_for() -
         "latency",
     }
     assert conclude(judge(evidence, PLAN)) is INCONCLUSIVE
-    assert gates(evidence)["traffic"].said.endswith("there is no traffic")
+    assert gates(evidence)["traffic"].message.endswith("there is no traffic")
 
 
 # Bake
@@ -103,7 +103,7 @@ def test_no_evidence_at_all_passes_nothing_but_what_nobody_can_be_blamed_for() -
 def test_a_stage_takes_its_time_however_good_it_looks() -> None:
     gate = gates(measured(at=SINCE + timedelta(seconds=59)))["bake"]
     assert (gate.outcome, gate.eta) == (INCONCLUSIVE, 1)
-    assert gate.said == "baked 59 s of 1 min"
+    assert gate.message == "baked 59 s of 1 min"
 
 
 # Workers
@@ -119,7 +119,7 @@ def test_a_stage_takes_its_time_however_good_it_looks() -> None:
 )
 def test_every_worker_has_to_apply_the_stage(epochs: dict[str, int], said: str) -> None:
     worker = replace(WORKER, heartbeat=replace(WORKER.heartbeat, epochs=epochs))
-    assert gates(measured(workers=(worker,)))["workers"].said == said
+    assert gates(measured(workers=(worker,)))["workers"].message == said
 
 
 # Traffic
@@ -128,7 +128,7 @@ def test_every_worker_has_to_apply_the_stage(epochs: dict[str, int], said: str) 
 def test_what_is_missing_is_said_with_how_long_it_takes_at_this_rate() -> None:
     gate = gates(measured(rows=healthy(50)))["traffic"]
     assert gate.outcome is INCONCLUSIVE
-    assert gate.said == "the domain answered 50 of at least 200 requests"
+    assert gate.message == "the domain answered 50 of at least 200 requests"
     assert gate.eta == pytest.approx(180)
 
 
@@ -136,13 +136,13 @@ def test_forced_requests_are_no_traffic() -> None:
     rows = [row(10, requests=500, forced=500)]
     gate = gates(measured(rows=rows))["traffic"]
     assert (gate.outcome, gate.eta) == (INCONCLUSIVE, None)
-    assert "500 were forced, which proves nothing" in gate.said
+    assert "500 were forced, which proves nothing" in gate.message
 
 
 def test_clients_that_all_stay_with_legacy_are_no_traffic() -> None:
     gate = gates(measured(rows=[row(10, arm="legacy", requests=500, good=500)]))["traffic"]
     assert gate.outcome is INCONCLUSIVE
-    assert "legacy 500: none of these clients is among the 50%" in gate.said
+    assert "legacy 500: none of these clients is in the 50%" in gate.message
 
 
 def test_an_outage_of_both_arms_is_no_evidence_for_the_domain() -> None:
@@ -183,13 +183,13 @@ def test_the_guard_permits_to_advance_by_its_points(
 ) -> None:
     gate = gates(measured(rows=[row(10, good=good, bad=bad)]))["guard"]
     assert gate.outcome is outcome
-    assert f"{bad} of the domain's {good + bad} requests failed" in gate.said
+    assert f"{bad} of the domain's {good + bad} requests failed" in gate.message
 
 
 def test_a_warning_that_is_on_permits_nothing() -> None:
     gate = gates(measured(rows=[row(10, good=1000, slow=500)]))["guard"]
     assert (gate.outcome, gate.eta) == (INCONCLUSIVE, None)
-    assert gate.said.endswith("slow: the guard says warn")
+    assert gate.message.endswith("slow: the guard says warn")
 
 
 def test_a_domain_that_fails_more_often_than_legacy_is_not_permitted_to_advance() -> None:
@@ -267,7 +267,7 @@ def test_one_unaccepted_mismatch_of_any_kind_fails_however_much_was_equal(kind: 
     evidence = measured(mismatches=(mismatch(kind=kind),), rows=healthy(100_000))
     gate = gates(evidence)["mismatches"]
     assert gate.outcome is FAILED
-    assert f"$.total {kind} (1)" in gate.said
+    assert f"$.total {kind} (1)" in gate.message
     assert evidence.unaccepted[0].samples == ({"request_id": "r1"},)
 
 
@@ -276,12 +276,12 @@ def test_what_was_found_before_the_stage_is_none_of_its_mismatches() -> None:
     window = replace(WINDOW, before=before)
     same, grown = mismatch(count=3), mismatch(count=4)
     assert gates(measured(window, mismatches=(same,)))["mismatches"].outcome is PASSED
-    assert "(1)" in gates(measured(window, mismatches=(grown,)))["mismatches"].said
+    assert "(1)" in gates(measured(window, mismatches=(grown,)))["mismatches"].message
 
 
 def test_accepted_mismatches_pass_and_are_told() -> None:
     gate = gates(measured(mismatches=(mismatch(count=0, accepted=9),)))["mismatches"]
-    assert (gate.outcome, gate.said) == (PASSED, "none, but 9 that are accepted")
+    assert (gate.outcome, gate.message) == (PASSED, "none, except 9 accepted")
 
 
 def test_what_is_accepted_after_it_was_found_is_accepted() -> None:
@@ -302,7 +302,7 @@ def test_another_endpoints_mismatches_are_not_this_ones() -> None:
 def test_comparisons_while_the_data_moved_prove_nothing() -> None:
     gate = gates(measured(rows=[row(10, compared=100, noise=80)]))["comparisons"]
     assert (gate.outcome, gate.figures["compared"]) == (INCONCLUSIVE, 20)
-    assert "80 while the data moved" in gate.said
+    assert "80 more do not count because the data moved" in gate.message
 
 
 @pytest.mark.parametrize(
@@ -325,15 +325,15 @@ def test_a_domain_that_is_too_late_in_comparisons_is_held_to_what_the_guard_perm
         mismatches=(mismatch(path="$", kind="timeout", count=timeouts),),
     )
     gate = gates(evidence)["comparisons"]
-    assert gate.outcome is outcome, gate.said
-    assert f"{timeouts} in which the domain was too late" in gate.said
+    assert gate.outcome is outcome, gate.message
+    assert f"{timeouts} timed out" in gate.message
     assert gates(evidence)["mismatches"].outcome is PASSED
 
 
 def test_answers_that_were_always_empty_cover_no_branch_with_items() -> None:
     gate = gates(measured(branches={(ENDPOINT, "$.rows:empty"): 4000}))["coverage"]
     assert gate.outcome is INCONCLUSIVE
-    assert gate.said == "never in an answer that was compared: $.rows:items"
+    assert gate.message == "no compared answer took $.rows:items"
     assert gate.figures["missing"] == ["$.rows:items"]
 
 
@@ -348,7 +348,9 @@ def test_a_branch_that_real_data_never_takes_can_be_excused_by_name() -> None:
     excused = measured(branches=empty, shared=accepted("$.rows:empty", "branch"))
     gate = gates(excused)["coverage"]
     assert gate.outcome is PASSED
-    assert gate.said == "every branch of the contract was compared; excused: $.rows:empty"
+    assert (
+        gate.message == "compared answers took every branch of the contract; excused: $.rows:empty"
+    )
     assert excused.branches_excused == {"$.rows:empty": 5}
 
 
@@ -392,14 +394,14 @@ def test_the_p95_is_held_to_500_ms_and_to_1_5_times_legacys(
     domain_ms: float, legacy_ms: float, outcome: GateOutcome
 ) -> None:
     gate = gates(measured(rows=times(ms(200, domain_ms), ms(200, legacy_ms))))["latency"]
-    assert gate.outcome is outcome, gate.said
+    assert gate.outcome is outcome, gate.message
 
 
 def test_a_p95_that_chance_may_explain_waits_for_more_requests() -> None:
     domain = {**ms(189, 5), **ms(11, 10)}
     gate = gates(measured(rows=times(domain, ms(200, 5))))["latency"]
     assert (gate.outcome, gate.eta) == (INCONCLUSIVE, None)
-    assert "perhaps over 500 ms, or 1.5 times legacy's" in gate.said
+    assert "may be over 500 ms, or 1.5 times legacy's" in gate.message
 
 
 @pytest.mark.parametrize(("domain", "legacy"), [(99, 200), (200, 99), (200, 0)])
@@ -407,13 +409,13 @@ def test_with_too_few_runs_of_either_arm_a_p95_says_nothing(domain: int, legacy:
     gate = gates(measured(rows=times(ms(domain, 5), ms(legacy, 5))))["latency"]
     assert gate.outcome is INCONCLUSIVE
     whose, count = ("domain", domain) if domain < legacy else ("legacy", legacy)
-    assert f"{SAMPLE} runs are needed, {whose} has {count}" in gate.said
+    assert f"{SAMPLE} runs are needed, {whose} has {count}" in gate.message
 
 
 def test_where_legacy_answers_nobody_its_runs_to_compare_with_are_the_reference() -> None:
     gate = gates(measured(rows=times(ms(200, 10), {}, shadow=ms(200, 5))))["latency"]
     assert gate.outcome is FAILED
-    assert gate.figures["legacy_from"] == "runs to compare with"
+    assert gate.figures["legacy_from"] == "shadow runs"
 
 
 def test_where_legacy_has_clients_what_they_waited_is_the_reference() -> None:
@@ -441,9 +443,9 @@ def test_what_excuses_a_slower_domain_excuses_the_guards_signal_and_no_other() -
         row(51, arm="legacy", good=100, latency=ms(100, 5)),
     ]
     both = gates(measured(rows=rows, events=slower))["guard"]
-    assert both.said.endswith("erring and slower: the guard says hold")
+    assert both.message.endswith("erring and slower: the guard says hold")
     one = gates(measured(rows=rows, events=slower, shared=accepted("$", "latency")))["guard"]
-    assert one.said.endswith("erring: the guard says warn")
+    assert one.message.endswith("erring: the guard says warn")
     assert one.figures["on"] == ["erring", "slower"]
 
 
@@ -451,15 +453,15 @@ def test_what_excuses_a_slower_domain_excuses_the_guards_signal_and_no_other() -
 
 
 def verified(outcome: GateOutcome) -> Verified:
-    return Verified(url="http://a", outcome=outcome, said="9 cases", facts={"cases": 9})
+    return Verified(url="http://a", outcome=outcome, message="9 cases", evidence={"cases": 9})
 
 
 def test_nobody_verified_is_inconclusive_unless_the_operator_wants_that() -> None:
     plan = Plan(endpoints={})
     assert verification(plan, ()).outcome is INCONCLUSIVE
-    assert "--verify-url" in verification(plan, ()).said
+    assert "--verify-url" in verification(plan, ()).message
     wanted = verification(replace(plan, without_verification=True), ())
-    assert (wanted.outcome, wanted.said) == (PASSED, "not verified, as the operator wanted")
+    assert (wanted.outcome, wanted.message) == (PASSED, "not verified, as the operator wanted")
 
 
 @pytest.mark.parametrize(
@@ -482,7 +484,7 @@ def test_every_instance_has_to_be_verified(found: list[GateOutcome], outcome: Ga
 
 
 def gate_of(outcome: GateOutcome, seconds: float | None) -> Gate:
-    return Gate(name="", outcome=outcome, said="", eta=seconds)
+    return Gate(name="", outcome=outcome, message="", eta=seconds)
 
 
 outcomes = st.lists(st.sampled_from(GateOutcome), min_size=1)

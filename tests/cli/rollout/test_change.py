@@ -11,7 +11,7 @@ import pytest
 
 from detection_api.canary.state.store import Store
 from detection_api.canary.state.types import DEFAULT, EventKind, RolloutState, Status, effective
-from detection_api.cli.rollout import common
+from detection_api.cli import store as cli_store
 from tests.factory import COMMAND
 from tests.ingest.support import query, wait_until
 from tests.rollout.conftest import Run
@@ -94,7 +94,7 @@ def test_a_rollback_to_a_percentage_lowers_every_endpoint_that_is_above(
     changed("rollout", "set", 5, "--endpoint", OTHER)
     result = changed("rollout", "rollback", "--to", 10, "--reason", "a big customer")
     assert f"{ENDPOINT}: 10%, active, epoch 2" in result.stdout
-    assert f"{OTHER} is at 5% already" in result.stdout
+    assert f"{OTHER} is already at 5%" in result.stdout
     assert result.stderr == "", "none keeps what it has"
     assert state(store, "cameras.cameras").percent == 10
     assert (state(store).percent, state(store).status) == (10, Status.ACTIVE)
@@ -105,7 +105,7 @@ def test_a_rollback_to_a_percentage_lowers_every_endpoint_that_is_above(
 def test_a_rollback_to_a_percentage_raises_nothing(changed: Run, store: Store) -> None:
     changed("rollout", "set", 5, "--endpoint", ENDPOINT)
     result = changed("rollout", "rollback", "--to", 10, "--endpoint", ENDPOINT, "--reason", "x")
-    assert result.stdout == f"{ENDPOINT} is at 5% already\n"
+    assert result.stdout == f"{ENDPOINT} is already at 5%\n"
     assert (state(store).percent, state(store).epoch) == (5, 1)
 
 
@@ -127,7 +127,7 @@ def test_what_is_held_is_lowered_by_an_operator_and_not_raised(
     changed("rollout", "hold", "--endpoint", held, "--reason", "release")
     refused = run("rollout", "set", 75, "--endpoint", ENDPOINT)
     assert refused.exit_code == 1
-    said = f"{ENDPOINT} is held: nobody raises it until it is resumed"
+    said = f"{ENDPOINT} is held: it cannot be raised until `resume`"
     assert refused.stderr == f"Error: {said}\n"
     assert state(store).percent == 50
     changed("rollout", "set", 25, "--endpoint", ENDPOINT)
@@ -137,7 +137,7 @@ def test_what_is_held_is_lowered_by_an_operator_and_not_raised(
 def test_a_hold_does_not_take_a_rollback_back(changed: Run, store: Store) -> None:
     changed("rollout", "rollback", "--endpoint", ENDPOINT, "--reason", "wrong totals")
     result = changed("rollout", "hold", "--endpoint", ENDPOINT, "--reason", "release")
-    assert result.stdout == f"{ENDPOINT} is rolled_back already\n"
+    assert result.stdout == f"{ENDPOINT} is already rolled_back\n"
     assert state(store).status is Status.ROLLED_BACK
 
 
@@ -189,14 +189,14 @@ def test_what_is_so_already_is_left_alone(
     changed("rollout", before, "--endpoint", ENDPOINT, "--reason", "first")
     epoch = state(store).epoch
     result = changed("rollout", command, "--endpoint", ENDPOINT, "--reason", "second")
-    assert result.stdout == f"{ENDPOINT} is {says} already\n"
+    assert result.stdout == f"{ENDPOINT} is already {says}\n"
     assert state(store).epoch == epoch
 
 
 def test_resuming_an_endpoint_that_only_the_default_rolls_back_says_so(changed: Run) -> None:
     changed("rollout", "rollback", "--reason", "r")
     result = changed("rollout", "resume", "--endpoint", ENDPOINT, "--reason", "r")
-    assert result.stdout == f"{ENDPOINT} is active already\n"
+    assert result.stdout == f"{ENDPOINT} is already active\n"
     assert "but * is rolled back" in result.stderr
 
 
@@ -254,7 +254,7 @@ def test_a_percent_that_the_environment_overrules_is_set_with_a_warning(changed:
 def test_setting_the_default_names_the_endpoints_that_do_not_follow_it(changed: Run) -> None:
     changed("rollout", "set", 5, "--endpoint", ENDPOINT)
     result = changed("rollout", "set", 50)
-    assert f"but a percentage of their own have, and keep: {ENDPOINT}\n" in result.stderr
+    assert f"but these keep a percentage of their own: {ENDPOINT}\n" in result.stderr
 
 
 def test_a_change_that_comes_between_wins(run: Run, store: Store, database: str) -> None:
@@ -273,7 +273,7 @@ def test_a_change_that_comes_between_wins(run: Run, store: Store, database: str)
         result = run("rollout", "set", 50, "--endpoint", ENDPOINT)
         thread.join()
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: somebody else has just changed {ENDPOINT}: ")
+    assert result.stderr.startswith(f"Error: {ENDPOINT} was changed at the same moment")
     assert result.stderr.count("\n") == 1
     assert state(store).percent == 1
 
@@ -281,7 +281,7 @@ def test_a_change_that_comes_between_wins(run: Run, store: Store, database: str)
 def test_a_database_that_does_not_answer_in_time_is_one_clear_line(
     run: Run, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(common, "DEADLINE", 1.0)
+    monkeypatch.setattr(cli_store, "DEADLINE", 1.0)
     with closing(psycopg2.connect(database)) as holder:
         holder.cursor().execute("LOCK TABLE rollout_state")
         result = run("rollout", "status")

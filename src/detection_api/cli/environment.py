@@ -1,4 +1,4 @@
-"""What commands have in common: their settings, and errors that are one clear line."""
+"""The environment of a command, and errors that it explains in one line."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +16,10 @@ DATABASE = "DATABASE_URL"
 
 
 def read_variables() -> dict[str, str]:
-    """The environment and the env file; or, where they name no database, that of a `make run`.
+    """Return the variables of the environment and of the env file.
 
-    Of one that runs in the folder where the command is given everything is taken that is not named.
+    If they name no database, settings not given are read from the instance running in this folder,
+    if there is one.
     """
     environ = read_environ()
     if environ.get(DATABASE):
@@ -26,30 +27,33 @@ def read_variables() -> dict[str, str]:
     return {**environ, **find_running(INSTANCE), **{k: v for k, v in environ.items() if v}}
 
 
-def explained(error: ConfigurationError, environ: Mapping[str, str]) -> str:
-    """What is wrong with the settings in `environ`, and how to name a database where none is."""
+def explain(error: ConfigurationError, environ: Mapping[str, str]) -> str:
+    """Return the message of a settings error; without a database it says how to name one."""
     if environ.get(DATABASE):
         return str(error)
     return (
-        f"{error}; no `make run` runs in this folder either: start one,"
+        f"{error}; no `make run` is running in this folder either: start one,"
         f" or name a database: export {DATABASE}=postgresql://USER@HOST/NAME"
     )
 
 
 def read_settings() -> Settings:
-    """The settings of this process, whose log is written as they say; one line for a fault."""
+    """Return the settings of this process, and configure its log.
+
+    Raises ClickException if a setting is missing or unreadable.
+    """
     environ = read_variables()
     try:
         settings = Settings.from_environ(environ)
     except ConfigurationError as error:
-        raise click.ClickException(explained(error, environ)) from error
+        raise click.ClickException(explain(error, environ)) from error
     logs.configure(settings.log_level)
     return settings
 
 
 @contextmanager
 def clear_database_errors() -> Iterator[None]:
-    """Turn what PostgreSQL may say at any time into one line on standard error, exit code 1."""
+    """Turn an error of PostgreSQL into one line on standard error and exit code 1."""
     try:
         yield
     except (psycopg2.Error, DBAPIError) as error:
@@ -57,7 +61,7 @@ def clear_database_errors() -> Iterator[None]:
 
 
 def database_error(error: Exception) -> str:
-    """What PostgreSQL, or the wait for it, says, in one line."""
+    """Return the message of a database error or of an exceeded deadline, in one line."""
     if isinstance(error, DeadlineExceededError):
         return str(error)
     lines = str(getattr(error, "orig", error)).splitlines()
