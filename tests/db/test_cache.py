@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from detection_api.db.cache import REST, TIMEOUT, Cache
+from detection_api.db.cache import PAUSE, TIMEOUT, Cache
 from detection_api.dev.embedded import EmbeddedValkey
 from tests.log_lines import logged
 
@@ -158,7 +158,7 @@ def test_a_valkey_that_is_away_is_done_without_for_a_while(
     assert looked_up("away") == away + 3
     backend._read_client = client
     assert source.ask() == 4
-    source.now += REST
+    source.now += PAUSE
     assert [source.ask() for _ in range(2)] == [5, 5]
     events = [line["event"] for line in logged(caplog) if "cache" in line["event"]]
     assert events == ["cache_away", "cache_back"]

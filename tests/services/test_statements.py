@@ -15,7 +15,7 @@ from detection_api.db.pool import READ_ONLY, Pool, bound_waits
 from detection_api.db.reader import Query, decode_json_exactly
 from detection_api.errors import NotFoundError
 from detection_api.services import records
-from detection_api.services.filtered import FilteredQuery
+from detection_api.services.filtered_query import FilteredQuery
 from detection_api.services.statistics import DAILY, EVENTS, HISTORY
 from tests.world import ARMS, NOW, World
 

@@ -1,7 +1,7 @@
-"""Answers that may be a moment old, so that many who ask the same ask PostgreSQL once.
+"""Keep answers for a moment, so that many equal requests read PostgreSQL once.
 
-In Redis or Valkey, where all workers and hosts share them, or in each process by itself. A cache
-that is away is done without: nobody waits for it twice.
+Answers are kept in Redis or Valkey, shared by all workers and hosts, or in each process. While the
+cache is away it is not used, so no request waits for it twice.
 """
 
 import time
@@ -21,10 +21,10 @@ log = structlog.get_logger(__name__)
 
 TIMEOUT = 0.05
 """Seconds that the cache may take to connect or to answer."""
-REST = 5.0
-"""Seconds without it after it failed."""
-MOST = 1000
-"""Answers that a process keeps by itself."""
+PAUSE = 5.0
+"""Seconds without the cache after it failed."""
+MAX_ANSWERS = 1000
+"""How many answers a process keeps without Redis."""
 
 LOOKUPS = Counter(
     "detection_api_cache_lookups",
@@ -36,14 +36,14 @@ _T = TypeVar("_T")
 
 
 class _AsItIs:
-    """Bytes go in and come out: what others may write to Redis must not be unpickled."""
+    """A serializer that leaves bytes unchanged: data from Redis must not be unpickled."""
 
     def dumps(self, value: bytes) -> bytes:
-        """`value`."""
+        """Return `value` unchanged."""
         return value
 
     def loads(self, value: bytes | None) -> bytes | None:
-        """`value`."""
+        """Return `value` unchanged."""
         return value
 
 
@@ -60,22 +60,24 @@ class Cache:
         self._clock = clock
         self._ttl = 0
         self._backend: Any = None
-        self._rests_until = 0.0
+        self._unused_until = 0.0
         self._is_away = False
 
     def init_app(self, app: Flask, url: str, ttl: int) -> None:
         """Keep answers in the Redis at `url`, or in this process without one."""
         kept_in = (
-            self._redis(url) if url else {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": MOST}
+            self._redis(url)
+            if url
+            else {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": MAX_ANSWERS}
         )
         cache = flask_caching.Cache(app, config={"CACHE_KEY_PREFIX": "detection-api:", **kept_in})
         self._backend = app.extensions["cache"][cache]
         self._backend.serializer = _AsItIs()
         self._ttl = ttl
-        self._rests_until = 0.0
+        self._unused_until = 0.0
 
     def remember(self, key: tuple[Any, ...], form: type[_T], make: Callable[[], _T]) -> _T:
-        """What is kept under `key`, or else what `make` makes, which is kept then.
+        """Return the value kept under `key`; if there is none, keep and return `make()`.
 
         Key and value must have a form in JSON; it is read as `form`. Raises what `make` raises.
         """
@@ -96,20 +98,20 @@ class Cache:
         return made
 
     def _try(self, work: Callable[[], Any]) -> Any:
-        """What `work` gives, or None where the cache is away."""
-        if self._clock() < self._rests_until:
+        """Return the result of `work`; None while the cache is away."""
+        if self._clock() < self._unused_until:
             return None
         try:
             given = work()
         except redis.RedisError as error:
-            self._rests_until = self._clock() + REST
-            self._say(is_away=True, error=str(error))
+            self._unused_until = self._clock() + PAUSE
+            self._log_change(is_away=True, error=str(error))
             return None
-        self._say(is_away=False)
+        self._log_change(is_away=False)
         return given
 
-    def _say(self, *, is_away: bool, **facts: object) -> None:
-        """Log, once, that the cache went or came back."""
+    def _log_change(self, *, is_away: bool, **facts: object) -> None:
+        """Log once that the cache went away or came back."""
         if is_away is not self._is_away:
             self._is_away = is_away
             log.warning("cache_away" if is_away else "cache_back", **facts)

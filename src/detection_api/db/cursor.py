@@ -1,4 +1,4 @@
-"""Where a page of records ends, and so where the next one goes on: opaque text for clients.
+"""The position where a page of records ends and the next one starts; opaque text for clients.
 
 A position says when and which, nothing of whose records or what window: it holds in any list that
 is newest first. Its text is versioned, so that a later version can still tell what it was given.
@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 VERSION = 1
 PATTERN = "^[A-Za-z0-9_-]{23}$"
-"""Every cursor matches; not all that matches is one."""
+"""Every cursor matches it; some other texts do, too."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)

@@ -65,39 +65,39 @@ class Partition:
 
 
 def _bounds(month: date) -> tuple[str, str]:
-    """When the month begins and when the next one does, for PostgreSQL."""
+    """Return the start of the month and of the next one, as PostgreSQL writes them."""
     return f"{month} 00:00:00+00", f"{shift(month, 1)} 00:00:00+00"
 
 
 def month_of(moment: datetime) -> date:
-    """The month that `moment` (UTC) is in."""
+    """Return the month of `moment` (UTC)."""
     return date(moment.year, moment.month, 1)
 
 
 def shift(month: date, months: int) -> date:
-    """The month that is `months` later, or earlier where negative."""
+    """Return the month that is `months` later; earlier if negative."""
     year, index = divmod(month.year * 12 + month.month - 1 + months, 12)
     return date(year, index + 1, 1)
 
 
 def due(now: datetime) -> list[date]:
-    """The months that must have a partition at `now`: this one and MONTHS_AHEAD more."""
+    """Return the months that need a partition at `now`: this one and MONTHS_AHEAD more."""
     return [shift(month_of(now), months) for months in range(MONTHS_AHEAD + 1)]
 
 
 def is_plausible(month: date, now: datetime) -> bool:
-    """Whether rows of `month` deserve a partition of their own."""
+    """Return True if `month` is close enough to `now` for a partition of its own."""
     this = month_of(now)
     return shift(this, -MONTHS_BACK) <= month <= shift(this, MONTHS_AHEAD)
 
 
 def partition_name(table: str, month: date) -> str:
-    """The partition of `table` for `month`, such as `events_y2026m11`."""
+    """Return the name of the partition of `table` for `month`, such as `events_y2026m11`."""
     return f"{table}_y{month.year}m{month.month:02}"
 
 
 def is_partition(table: str) -> bool:
-    """Whether a table of this name is a partition of one of TABLES."""
+    """Return True if a table of this name is a partition of one of TABLES."""
     return table in {f"{t}_default" for t in TABLES} or _MONTHLY.fullmatch(table) is not None
 
 
@@ -166,7 +166,7 @@ def create(connection: extensions.connection, table: str, month: date) -> None:
 
 
 def ended_partitions(connection: extensions.connection, before: datetime) -> list[Partition]:
-    """The partitions of months that were over by `before`; detached ones, too.
+    """Return the partitions, attached or detached, of months that ended by `before`.
 
     Raises psycopg2's errors.
     """

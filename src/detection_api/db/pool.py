@@ -1,8 +1,8 @@
 """PostgreSQL connections whose every wait ends by a deadline.
 
-By itself psycopg2 waits for ever on a server that has stopped answering, and a server-side
-`statement_timeout` does not help where the server is frozen or the network is gone. Its wait
-callback hands each wait to us instead: connecting, sending and receiving all end at the
+Without this module psycopg2 waits forever for a server that has stopped answering. A server-side
+`statement_timeout` does not help if the server is frozen or the network is gone. The wait callback
+of psycopg2 makes every wait end: connecting, sending and receiving all end at the
 deadline of the read in progress, and the connection that missed it is closed.
 """
 
@@ -24,7 +24,7 @@ from psycopg2.extras import register_default_json
 from detection_api.errors import DeadlineExceededError
 
 UNAVAILABLE = (psycopg2.Error, DeadlineExceededError)
-"""What is raised by all that reads PostgreSQL, the canary's store too, while it is away."""
+"""The errors of reads from PostgreSQL, and from the canary's store, during an outage."""
 READ_ONLY: Mapping[str, str] = {
     "default_transaction_read_only": "on",
     "plan_cache_mode": "force_generic_plan",
@@ -55,7 +55,7 @@ _deadline = _Deadline()
 
 
 def _wait(connection: extensions.connection) -> None:
-    """Poll the connection's socket until libpq has what it waits for, or time is up."""
+    """Poll the connection's socket until libpq is done or the deadline has passed."""
     while (state := connection.poll()) != extensions.POLL_OK:
         left = _deadline.at - time.monotonic()
         poller = select.poll()  # a new one, for libpq's next host is another socket
@@ -102,30 +102,30 @@ class Pool:
         self._begin()
 
     def _begin(self) -> None:
-        """Be this process's; connections of the one that it was forked from stay as they are."""
+        """Start empty in this process; the parent's connections stay as they are."""
         self._idle: list[Connection] = []
-        self._places: SimpleQueue[None] = SimpleQueue()
+        self._slots: SimpleQueue[None] = SimpleQueue()
         for _ in range(self._size):
-            self._places.put(None)
+            self._slots.put(None)
         self._pid = os.getpid()  # last: until then no thread takes a connection of the parent's
 
     def read(self, work: Callable[[Connection], _T], *, within: float | None = None) -> _T:
-        """What `work` makes of a connection; see `connection`."""
+        """Return the result of `work` on a connection; see `connection`."""
         with self.connection(within=within) as connection:
             return work(connection)
 
     @contextmanager
     def connection(self, *, within: float | None = None) -> Iterator[Connection]:
-        """A connection for one read, which must be over in `within` or else `deadline` seconds.
+        """Yield a connection for one read that ends in `within` (default: `deadline`) seconds.
 
         Raises DeadlineExceededError when time is up, and psycopg2's errors as they are. After
         any error the connection is discarded, so the next read starts on a fresh one.
         """
         seconds = self.deadline if within is None else within
         _deadline.at = time.monotonic() + seconds
-        places, idle = self._own()
+        slots, idle = self._own()
         try:
-            places.get(timeout=seconds / 2)
+            slots.get(timeout=seconds / 2)
         except Empty as error:
             raise DeadlineExceededError("no PostgreSQL connection was free in time") from error
         connection = None
@@ -140,7 +140,7 @@ class Pool:
         finally:
             if connection is not None:
                 connection.close()
-            places.put(None)
+            slots.put(None)
             _deadline.at = math.inf
 
     def dispose(self) -> None:
@@ -150,18 +150,18 @@ class Pool:
             idle.pop().close()
 
     def usage(self) -> tuple[int, int]:
-        """How many connections are in use, and how many idle."""
-        places, idle = self._own()
-        return self._size - places.qsize(), len(idle)
+        """Return the number of connections in use and the number of idle ones."""
+        slots, idle = self._own()
+        return self._size - slots.qsize(), len(idle)
 
     def _own(self) -> tuple[SimpleQueue[None], list[Connection]]:
-        """This process's places, one for each connection that may be taken; the idle ones."""
+        """Return this process's free slots, one per connection, and its idle connections."""
         if self._pid != os.getpid():
             self._begin()
-        return self._places, self._idle
+        return self._slots, self._idle
 
     def _open(self, idle: list[Connection]) -> Connection:
-        """The connection that was used last where its server is still there, or a new one."""
+        """Return the connection that was used last if its server is still there, else a new one."""
         try:
             connection = idle.pop()
         except IndexError:  # not asked for first: another thread may take the last one meanwhile
@@ -188,7 +188,7 @@ class Pool:
 
 
 def _is_alive(connection: Connection) -> bool:
-    """Whether an idle connection's server has not closed it: its socket has nothing to read."""
+    """Return False if the server has closed the idle connection: then its socket is readable."""
     poller = select.poll()
     poller.register(connection.fileno(), select.POLLIN)
     return not poller.poll(0)

@@ -19,14 +19,14 @@ _T = TypeVar("_T")
 
 
 class Reads(Protocol):
-    """Where a reader reads: a `postgres.Pool`, or a `replica.Replicated`."""
+    """A source of connections for a reader: a `Pool` or a `Replicated`."""
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
-        """What `work` makes of a connection."""
+        """Return the result of `work` on a connection."""
 
 
 class Row(msgspec.Struct, gc=False):
-    """One row; a column is an attribute, and an item too, as legacy's dicts have it."""
+    """One row; each column is an attribute and an item, as in legacy's dicts."""
 
     def __getitem__(self, column: str) -> Any:
         return getattr(self, column)
@@ -64,7 +64,7 @@ class Reader:
     pool: Reads
 
     def rows(self, query: Query, **parameters: Any) -> list[Any]:
-        """Every row of `query`, each a `Row` with its columns.
+        """Return every row of `query`, each a `Row` with its columns.
 
         Raises KeyError for a parameter that is not given, DeadlineExceededError when the pool's
         deadline passes, and psycopg2's errors.
@@ -75,7 +75,7 @@ class Reader:
 
 
 def _rows(query: Query, values: Sequence[Any], connection: Connection) -> list[Any]:
-    """What a statement finds over one connection, which remembers what is prepared on it."""
+    """Run a prepared statement on one connection; prepare it first if that is not done yet."""
     cursor = connection.cursor()
     if query.name not in connection.prepared:
         cursor.execute(query.prepare)

@@ -1,6 +1,6 @@
 """Reads from a streaming replica while it is there and close behind: read `Replicated.read` first.
 
-Nobody waits to learn how the replica does: one thread a process looks twice a second.
+One thread per process checks the replica twice a second, so no read waits for a check.
 """
 
 import os
@@ -19,13 +19,13 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY = 0.5
 LOOK_DEADLINE = 0.4
-"""Seconds that one server may take to say where it is."""
+"""Seconds that one server may take to report its position."""
 LOOK_HOLDS = 2.0
-"""Seconds after which a look says nothing any more; a replica may fall behind by as much unseen."""
+"""Seconds for which a result holds; a replica may fall behind by as much unnoticed."""
 DISTRUSTED_FOR = 5.0
 """Seconds without the replica after a read failed on it."""
 SHARE = 0.5
-"""The part of a read's deadline that the replica may use up; the rest is the primary's."""
+"""The share of a read's deadline that the replica may use; the rest is for the primary."""
 
 LAG = Gauge(
     "detection_api_replica_lag_seconds",
@@ -43,7 +43,7 @@ BYPASSED = Counter(
     ["reason"],
 )
 
-_PLACE = """
+_POSITION = """
 SELECT pg_postmaster_start_time()::text, pg_is_in_recovery(),
        (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')
              ELSE pg_current_wal_lsn() END - '0/0')::bigint
@@ -80,7 +80,7 @@ class Watch:
         self._begin()
 
     def _begin(self) -> None:
-        """Know nothing and have no thread, as a forked process has to."""
+        """Forget all results and the thread, which a forked process does not have."""
         self._pid = os.getpid()
         self._progress = ReplayProgress()
         self._found: Unfit | None = Unfit.UNKNOWN
@@ -92,7 +92,7 @@ class Watch:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Look again and again from now on, in this process."""
+        """Start checking both servers twice a second, in this process."""
         if self._pid != os.getpid():
             self._begin()
         if self._is_started:
@@ -103,27 +103,27 @@ class Watch:
                 self._is_started = True
 
     def stop(self) -> None:
-        """Look no more, soon; the replica is then unknown, and not read from."""
+        """Stop checking soon; the replica is not read from any more."""
         self._ended.set()
 
     def unfit(self) -> Unfit | None:
-        """Why the replica must not be read from now; None where it may."""
+        """Return why the replica must not be read now; None if it may be read."""
         now = self._clock()
         if now < self._distrusted_until:
             return Unfit.FAILED
         return self._found if now - self._looked_at < LOOK_HOLDS else Unfit.UNKNOWN
 
     def distrust(self, error: Exception) -> None:
-        """Have the replica left alone for a while: a read failed on it with `error`."""
+        """Avoid the replica for DISTRUSTED_FOR seconds: a read failed on it with `error`."""
         self._distrusted_until = self._clock() + DISTRUSTED_FOR
         self._say(Unfit.FAILED, error=str(error))
 
     def look(self) -> None:
-        """See where both servers are, and judge."""
-        primary = _place(self._primary)
+        """Read the position of both servers, and decide whether the replica may be read."""
+        primary = _position(self._primary)
         if primary is not None:
             self._progress.see(primary, self._clock())
-        replica = _place(self._replica)
+        replica = _position(self._replica)
         lag = 0.0
         if replica is not None and replica.in_recovery:
             lag = self._progress.lag(replica.wal, self._clock())
@@ -133,7 +133,7 @@ class Watch:
         LAG.set(lag)
 
     def _say(self, unfit: Unfit | None, **facts: object) -> None:
-        """Log what changed, once, and show what holds."""
+        """Log a change once, and set the metric."""
         FIT.set(unfit is None)
         with self._lock:
             if unfit is self._said:
@@ -152,24 +152,24 @@ class Watch:
         self._replica.dispose()
 
 
-def _place(pool: Pool) -> WalPosition | None:
-    """Where a server is; None when it does not say in time."""
+def _position(pool: Pool) -> WalPosition | None:
+    """Return the position of a server; None if it does not answer in time."""
     try:
-        return pool.read(_read_place)
+        return pool.read(_read_position)
     except UNAVAILABLE as error:
-        log.debug("place_unknown", error=str(error))
+        log.debug("position_unknown", error=str(error))
         return None
 
 
-def _read_place(connection: Connection) -> WalPosition:
+def _read_position(connection: Connection) -> WalPosition:
     cursor = connection.cursor()
-    cursor.execute(_PLACE)
+    cursor.execute(_POSITION)
     (row,) = cursor.fetchall()
     return WalPosition(*row)
 
 
 class Replicated:
-    """Reads from a replica, and from its primary where `watch` or a failure says so."""
+    """Reads from a replica; from its primary if `watch` or a failure demands it."""
 
     def __init__(self, primary: Pool, replica: Pool, watch: Watch) -> None:
         self._primary = primary
@@ -177,10 +177,10 @@ class Replicated:
         self._watch = watch
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
-        """What `work` makes of a connection, on the replica or, if need be, on the primary.
+        """Return the result of `work` on a connection to the replica or, if needed, to the primary.
 
-        Whatever fails on the replica is asked of the primary in the time that is left, and fails
-        there if it is the statement's own fault. Raises what `Pool.connection` raises.
+        A read that fails on the replica runs on the primary in the time that is left. A faulty
+        statement fails there, too. Raises what `Pool.connection` raises.
         """
         unfit = self.unfit()
         left = deadline = self._primary.deadline
@@ -196,12 +196,12 @@ class Replicated:
         return self._primary.read(work, within=left)
 
     def unfit(self) -> Unfit | None:
-        """Why this process reads from the primary now; None where it reads from the replica."""
+        """Return why this process reads from the primary now; None if it reads from the replica."""
         self._watch.start()
         return self._watch.unfit()
 
     def dispose(self) -> None:
-        """Look no more, and close every idle connection."""
+        """Stop checking, and close every idle connection."""
         self._watch.stop()
         self._primary.dispose()
         self._replica.dispose()

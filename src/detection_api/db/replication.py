@@ -1,4 +1,4 @@
-"""Whether a replica may answer, from where it and its primary were seen to be; pure."""
+"""Decide from the positions of a replica and its primary whether the replica may be read; pure."""
 
 import math
 from collections import deque
@@ -6,29 +6,29 @@ from dataclasses import dataclass
 from enum import Enum
 
 MAX_SEEN = 1000
-"""Places of the primary that are remembered for a replica that stays behind."""
+"""How many positions of the primary are kept, for a replica that stays behind."""
 
 
 class Unfit(Enum):
-    """Why a replica does not answer."""
+    """Why a replica must not be read."""
 
     UNKNOWN = "unknown"
-    """Nobody has looked at it, or not lately."""
+    """It has not been checked, or not lately."""
     AWAY = "away"
-    """It did not answer when it was looked at."""
+    """It did not answer when it was checked."""
     FAILED = "failed"
     """A read failed on it a moment ago."""
     LAGGING = "lagging"
     """It is further behind the primary than it may be."""
     DIVERGED = "diverged"
-    """It was promoted, but there is another primary, whose changes it does not get any more."""
+    """It was promoted, but another primary exists, whose changes it no longer gets."""
 
 
 @dataclass(frozen=True, slots=True)
 class WalPosition:
-    """Where a server is: its name for as long as it runs, and what it has written or replayed.
+    """The position of a server in the write-ahead log: how much it has written or replayed.
 
-    `wal` is in bytes since the cluster began.
+    `server` names it for as long as it runs; `wal` is in bytes since the cluster was created.
     """
 
     server: str
@@ -37,10 +37,10 @@ class WalPosition:
 
 
 class ReplayProgress:
-    """When the primary was where; times are monotonic, in seconds.
+    """The recent positions of the primary, with monotonic times in seconds.
 
-    So the lag needs no clock of the servers, and an idle primary makes none. It is measured against
-    what was last seen of the primary: who cannot see it has nothing newer to go by.
+    The lag needs no clock of the servers, and an idle primary causes none. It is measured against
+    the last known position of the primary.
     """
 
     def __init__(self) -> None:
@@ -48,16 +48,16 @@ class ReplayProgress:
         self._server = ""
 
     def see(self, primary: WalPosition, now: float) -> None:
-        """Remember where the primary is; another server's places are not compared with its own."""
+        """Keep the position of the primary; forget the positions of an earlier primary."""
         if primary.server != self._server:
             self._seen.clear()
             self._server = primary.server
         self._seen.append((now, primary.wal))
 
     def lag(self, wal: int, now: float) -> float:
-        """How many seconds a replica that has replayed `wal` is behind, at the most.
+        """Return how many seconds, at most, a replica that has replayed `wal` is behind.
 
-        Infinite where the primary was further than that as long as anybody remembers.
+        Returns infinity if every kept position of the primary is further.
         """
         seen = self._seen
         while len(seen) > 1 and seen[1][1] <= wal:
@@ -73,9 +73,9 @@ class ReplayProgress:
 def judge(
     replica: WalPosition | None, primary: WalPosition | None, *, lag: float, limit: float
 ) -> Unfit | None:
-    """Why a replica must not answer, if so; a place is None where a server did not say.
+    """Return why a replica must not be read, else None; a position is None if a server is away.
 
-    While the primary is away a replica may answer, promoted or not: there is nothing newer.
+    While the primary is away the replica may be read, promoted or not: nothing newer is known.
     """
     if replica is None:
         return Unfit.AWAY

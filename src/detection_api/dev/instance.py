@@ -1,4 +1,4 @@
-"""Where one `detection-api up` keeps everything, and that it has the place to itself."""
+"""Where one `detection-api up` keeps everything, and that it has the instance to itself."""
 
 import errno
 import fcntl
@@ -14,12 +14,12 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 INSTANCE = Path("instance")
-"""Where `up` keeps everything unless told otherwise, and where commands look for one that runs."""
+"""The default folder of `up`, where commands look for one that runs."""
 LEFT = ("DATABASE_URL", "REDIS_URL", "EVENTS_LOG", "CAMERAS_FILE", "PORT")
-"""The variables that `up` leaves for the commands beside it."""
+"""The variables that `up` publishes for commands that run beside it."""
 MARK = "DETECTION_API_INSTANCE"
 LEFTOVER_PATIENCE = 5.0
-"""Seconds that processes of a killed `up` have to end."""
+"""Seconds in which the processes of a killed `up` must end, before they are killed too."""
 LOOK_INTERVAL = 0.1
 
 
@@ -29,25 +29,25 @@ class UpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """Where one `up` keeps everything, and the port that it serves."""
+    """The folder of one `up`, and the port that it serves."""
 
-    instance: Path
+    folder: Path
     port: int
 
     @property
     def logs(self) -> Path:
         """The folder of the programs' logs."""
-        return self.instance / "logs"
+        return self.folder / "logs"
 
     @property
     def pidfile(self) -> Path:
-        """Where gunicorn leaves its process id, for a HUP."""
-        return self.instance / "gunicorn.pid"
+        """The file with the process id of gunicorn, for a HUP."""
+        return self.folder / "gunicorn.pid"
 
     @property
     def left(self) -> Path:
-        """What commands beside this `up` need to know, while it runs; may hold a password."""
-        return self.instance / "up.json"
+        """The file that `up` leaves for other commands while it runs; may hold a password."""
+        return self.folder / "up.json"
 
     @property
     def base(self) -> str:
@@ -56,19 +56,19 @@ class Instance:
 
     @property
     def mark(self) -> str:
-        """What is in the environment of every program that is run here, and of no other."""
-        return f"{MARK}={self.instance.absolute()}"
+        """The variable that marks every program of this instance, as NAME=VALUE."""
+        return f"{MARK}={self.folder.absolute()}"
 
 
 def port_number(text: str) -> int:
-    """The port that `text` is; raises UpError when it is none."""
+    """Return `text` as a port number; raises UpError if it is invalid."""
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
         raise UpError(f"PORT={text} is not a port number")
     return int(text)
 
 
 def refuse_taken(port: int) -> None:
-    """Raise UpError unless `port` can be served."""
+    """Raise UpError if `port` is taken or cannot be used."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -82,49 +82,49 @@ def refuse_taken(port: int) -> None:
 
 
 @contextmanager
-def claimed(place: Instance) -> Iterator[None]:
-    """The instance folder for this process alone; raises UpError when that cannot be.
+def claimed(instance: Instance) -> Iterator[None]:
+    """Lock the instance folder for this process; raises UpError if another `up` has it.
 
-    Processes that an earlier `up` left there are ended.
+    First ends the processes that a killed `up` left there.
     """
     try:
-        place.logs.mkdir(parents=True, exist_ok=True)
-        pidfile = (place.instance / "up.pid").open("a+")
+        instance.logs.mkdir(parents=True, exist_ok=True)
+        pidfile = (instance.folder / "up.pid").open("a+")
     except OSError as error:
-        raise UpError(f"{place.instance} cannot be written to: {error.strerror}") from error
+        raise UpError(f"{instance.folder} cannot be written to: {error.strerror}") from error
     # The lock ends with this process, however it ends: its children do not inherit the file.
     with pidfile:
         try:
             fcntl.flock(pidfile, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UpError(f"another `up` is running in {place.instance}") from error
+            raise UpError(f"another `up` is running in {instance.folder}") from error
         _write(pidfile.fileno(), str(os.getpid()))
-        _end_leftovers(place)
+        _end_leftovers(instance)
         yield
         _write(pidfile.fileno(), "")
 
 
 @contextmanager
-def left_for_commands(place: Instance, environ: Mapping[str, str]) -> Iterator[None]:
-    """With what commands beside this `up` need, for its own user alone to read."""
-    unfinished = place.left.with_suffix(".new")
+def left_for_commands(instance: Instance, environ: Mapping[str, str]) -> Iterator[None]:
+    """Publish LEFT for other commands inside of the block, readable by this user only."""
+    unfinished = instance.left.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         json.dump({name: environ[name] for name in LEFT if environ.get(name)}, stream)
-    unfinished.replace(place.left)
+    unfinished.replace(instance.left)
     try:
         yield
     finally:
-        place.left.unlink(missing_ok=True)
+        instance.left.unlink(missing_ok=True)
 
 
-def find_running(instance: Path) -> dict[str, str]:
-    """What the `up` that runs in `instance` has left; nothing where none does."""
-    place = Instance(instance, 0)
+def find_running(folder: Path) -> dict[str, str]:
+    """Return the variables of the `up` that runs in `folder`; empty if none runs."""
+    instance = Instance(folder, 0)
     try:
-        left: dict[str, str] = json.loads(place.left.read_text(encoding="utf-8"))
-        with (instance / "up.pid").open() as pidfile:
+        left: dict[str, str] = json.loads(instance.left.read_text(encoding="utf-8"))
+        with (folder / "up.pid").open() as pidfile:
             fcntl.flock(pidfile, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return left
@@ -133,10 +133,10 @@ def find_running(instance: Path) -> dict[str, str]:
     return {}
 
 
-def running_base(instance: Path) -> str | None:
-    """The URL of the `up` that runs in `instance`; None where none does."""
-    left = find_running(instance)
-    return Instance(instance, int(left["PORT"])).base if left else None
+def running_base(folder: Path) -> str | None:
+    """Return the URL of the `up` that runs in `folder`; None if none runs."""
+    left = find_running(folder)
+    return Instance(folder, int(left["PORT"])).base if left else None
 
 
 def _write(descriptor: int, text: str) -> None:
@@ -144,28 +144,28 @@ def _write(descriptor: int, text: str) -> None:
     os.write(descriptor, text.encode())
 
 
-def _end_leftovers(place: Instance) -> None:
-    """Return once no process of an `up` that was killed with -9 is left.
+def _end_leftovers(instance: Instance) -> None:
+    """End every process that an `up` killed with -9 has left; return when all have ended.
 
-    Linux has asked its children to end when it was, but gunicorn answers first what it has
-    accepted, and its workers are nobody's children then.
+    Linux sends SIGTERM to the children of a killed `up`. But gunicorn first answers the requests
+    that it has accepted, and its workers are not children of `up`.
     """
     patience_ends = time.monotonic() + LEFTOVER_PATIENCE
-    while leftovers := _marked(place):
+    while leftovers := _marked(instance):
         number = signal.SIGTERM if time.monotonic() < patience_ends else signal.SIGKILL
         for process in leftovers:
             with suppress(ProcessLookupError):
                 os.kill(process, number)
         time.sleep(LOOK_INTERVAL)
-    # Its number may be another process's by now, and gunicorn would take that for itself.
-    place.pidfile.unlink(missing_ok=True)
+    # Another process may have that id by now, and gunicorn would refuse to start.
+    instance.pidfile.unlink(missing_ok=True)
 
 
-def _marked(place: Instance) -> list[int]:
-    """The processes of this instance; none where the system does not show environments so."""
+def _marked(instance: Instance) -> list[int]:
+    """Return the process ids of this instance; empty if the system has no /proc."""
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):  # it has ended meanwhile, or is another user's
-            if place.mark.encode() in environ.read_bytes().split(b"\0"):
+            if instance.mark.encode() in environ.read_bytes().split(b"\0"):
                 found.append(int(environ.parent.name))
     return found

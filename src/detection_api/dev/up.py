@@ -62,33 +62,33 @@ SCREEN = """
 """
 
 
-def run(instance: Path) -> None:
+def run(folder: Path) -> None:
     """Start everything in order and keep it running; on the way out stop it in reverse order.
 
-    `instance` is the folder for data, logs and process ids. Raises UpError, BootError,
+    `folder` is for data, logs and process ids. Raises UpError, BootError,
     ConfigurationError or OSError if something does not start.
     """
     with ExitStack() as stack:
-        _run(instance, stack)
+        _run(folder, stack)
 
 
-def _run(instance: Path, stack: ExitStack) -> None:
+def _run(folder: Path, stack: ExitStack) -> None:
     if not Path("wsgi.py").exists():
         raise UpError("this is not the project's folder: there is no wsgi.py here")
     inherited = read_environ()
-    place = Instance(instance, port_number(os.environ.get("PORT") or "8000"))
-    stack.enter_context(claimed(place))
-    refuse_taken(place.port)
-    stack.enter_context(_logging_to(place.logs / "up.log"))
-    environ = _start_servers(place, inherited, stack)
+    instance = Instance(folder, port_number(os.environ.get("PORT") or "8000"))
+    stack.enter_context(claimed(instance))
+    refuse_taken(instance.port)
+    stack.enter_context(_logging_to(instance.logs / "up.log"))
+    environ = _start_servers(instance, inherited, stack)
     settings = Settings.from_environ(read_environ(environ))
     demo = _prepare_data(environ, settings, demo=not inherited.get("EVENTS_LOG"))
-    supervisor = Supervisor(environ, place.logs, click.echo)
+    supervisor = Supervisor(environ, instance.logs, click.echo)
     stack.callback(supervisor.stop)
     stack.callback(click.echo, "Stopping ...")
-    _start_programs(supervisor, place, settings, demo=demo)
-    stack.enter_context(left_for_commands(place, environ))
-    click.echo(_screen(place, inherited.get("ENV_FILE", ".env"), demo=demo))
+    _start_programs(supervisor, instance, settings, demo=demo)
+    stack.enter_context(left_for_commands(instance, environ))
+    click.echo(_screen(instance, inherited.get("ENV_FILE", ".env"), demo=demo))
     supervisor.watch(until=lambda: False)
 
 
@@ -101,15 +101,15 @@ def _logging_to(path: Path) -> Iterator[None]:
 
 
 def _start_servers(
-    place: Instance, inherited: Mapping[str, str], stack: ExitStack
+    instance: Instance, inherited: Mapping[str, str], stack: ExitStack
 ) -> dict[str, str]:
     """The environment for every program, with embedded servers where none are named."""
-    demo = (place.instance / "demo").absolute()
-    name, _, value = place.mark.partition("=")
+    demo = (instance.folder / "demo").absolute()
+    name, _, value = instance.mark.partition("=")
     environ = {
         **os.environ,
         name: value,
-        "PORT": str(place.port),
+        "PORT": str(instance.port),
         "EVENTS_LOG": inherited.get("EVENTS_LOG") or str(demo / "logs" / "events_record.jsonl"),
         "CAMERAS_FILE": inherited.get("CAMERAS_FILE") or str(demo / "config" / "cameras.yaml"),
         "DATABASE_URL": inherited.get("DATABASE_URL", ""),
@@ -117,12 +117,12 @@ def _start_servers(
     }
     if not environ["DATABASE_URL"]:
         with _step("Starting PostgreSQL"):
-            postgres = _embedded().EmbeddedPostgres(place.instance / "postgres")
+            postgres = _embedded().EmbeddedPostgres(instance.folder / "postgres")
             stack.callback(postgres.stop)
             environ["DATABASE_URL"] = postgres.start()
     if not environ["REDIS_URL"]:
         with _step("Starting Valkey"):
-            valkey = _embedded().EmbeddedValkey(place.instance / "valkey")
+            valkey = _embedded().EmbeddedValkey(instance.folder / "valkey")
             stack.callback(valkey.stop)
             environ["REDIS_URL"] = valkey.start()
     return environ
@@ -164,7 +164,7 @@ def _prepare_data(environ: Mapping[str, str], settings: Settings, *, demo: bool)
 
 
 def _start_programs(
-    supervisor: Supervisor, place: Instance, settings: Settings, *, demo: bool
+    supervisor: Supervisor, instance: Instance, settings: Settings, *, demo: bool
 ) -> None:
     """Start ingestion, and the API when the first request will find what there is."""
     ingest = (sys.executable, "-m", "detection_api.ingest")
@@ -179,11 +179,11 @@ def _start_programs(
         detect = (sys.executable, "-m", "detection_api.cli", "demo", "detect")
         supervisor.start(Program("detector", detect))
     gunicorn = (sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py")
-    web = Program("gunicorn", [*gunicorn, "--pid", str(place.pidfile), "wsgi:app"])
+    web = Program("gunicorn", [*gunicorn, "--pid", str(instance.pidfile), "wsgi:app"])
     with _step("Starting the API"):
-        supervisor.boot(web, lambda: _get(place, "/healthz") is not None, READY_WITHIN)
+        supervisor.boot(web, lambda: _get(instance, "/healthz") is not None, READY_WITHIN)
         if demo:
-            _watch(supervisor, STATISTICS_WITHIN, lambda: _has_statistics(place))
+            _watch(supervisor, STATISTICS_WITHIN, lambda: _has_statistics(instance))
 
 
 def _watch(supervisor: Supervisor, seconds: float, until: Callable[[], bool]) -> None:
@@ -197,16 +197,16 @@ def _is_ingested(settings: Settings) -> bool:
     return check["status"] == "ok" and float(check["lag_seconds"]) < CAUGHT_UP
 
 
-def _has_statistics(place: Instance) -> bool:
+def _has_statistics(instance: Instance) -> bool:
     """Whether both arms have them; legacy's are each worker's own, so it is asked repeatedly."""
     path = f"/api/v1/cameras/{next(iter(CAMERAS))}/stats?force_domain="
-    bodies = [_get(place, path + word) for word in ("true", *["false"] * 8)]
+    bodies = [_get(instance, path + word) for word in ("true", *["false"] * 8)]
     return all(body is not None and msgspec.json.decode(body)["running"] for body in bodies)
 
 
-def _get(place: Instance, path: str) -> bytes | None:
+def _get(instance: Instance, path: str) -> bytes | None:
     """The body of the API's answer; None unless it is a good one."""
-    with closing(HTTPConnection(HOST, place.port, timeout=5)) as connection:
+    with closing(HTTPConnection(HOST, instance.port, timeout=5)) as connection:
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -216,11 +216,11 @@ def _get(place: Instance, path: str) -> bytes | None:
     return body if response.status == HTTPStatus.OK else None
 
 
-def _screen(place: Instance, env_file: str, *, demo: bool) -> str:
+def _screen(instance: Instance, env_file: str, *, demo: bool) -> str:
     return SCREEN.format(
-        base=place.base,
+        base=instance.base,
         demo="a simulated factory with the cameras " + " and ".join(CAMERAS) if demo else "off",
-        logs=place.logs,
-        pidfile=place.pidfile,
+        logs=instance.logs,
+        pidfile=instance.pidfile,
         env_file=env_file,
     )

@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from detection_api.clock import utc_now
 from detection_api.ingest.database import Outage, connect
-from detection_api.ingest.values import finite_or_zero, is_moment, is_name
+from detection_api.ingest.json_values import finite_or_zero, is_moment, is_name
 
 CHANNEL = "hbd:stats"
 WRITE_INTERVAL = 1.0

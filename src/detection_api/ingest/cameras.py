@@ -12,7 +12,7 @@ import yaml
 from psycopg2.extras import execute_values
 
 from detection_api.ingest.database import Outage, connect
-from detection_api.ingest.values import finite
+from detection_api.ingest.json_values import finite
 
 log = structlog.get_logger(__name__)
 

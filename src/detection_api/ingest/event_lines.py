@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from detection_api.db import month_of
-from detection_api.ingest.values import MAX_NAME, finite_or_zero, is_moment, is_name
+from detection_api.ingest.json_values import MAX_NAME, finite_or_zero, is_moment, is_name
 
 MAX_LINE = 1 << 20
 """A longer line, in bytes, is malformed."""

@@ -88,8 +88,8 @@ class EventWriter:
                 # In order, so that followers of two logs cannot wait for each other.
                 counts = sorted(parsed.hourly_counts().items())
                 execute_values(cursor, _COUNT, list(_flat(counts)), page_size=1000)
-            place = (position.device, position.inode, position.head, position.offset)
-            cursor.execute(_ADVANCE, (self._log, *place, parsed.lines, parsed.malformed, now))
+            where = (position.device, position.inode, position.head, position.offset)
+            cursor.execute(_ADVANCE, (self._log, *where, parsed.lines, parsed.malformed, now))
 
 
 def copy_row(event: ParsedEvent) -> bytes:

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
+from detection_api.legacy.json_values import finite, finite_or_zero, utc_text
 from detection_api.legacy.live import Message
 from detection_api.legacy.sources import sources
-from detection_api.legacy.values import finite, finite_or_zero, utc_text
 
 RUNNING_WITHIN = timedelta(seconds=30)
 """How recent its latest statistics are when a detector runs."""

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from detection_api.legacy.values import finite_or_zero, is_name, moment
+from detection_api.legacy.json_values import finite_or_zero, is_name, moment
 
 BLOCK = 256 * 1024
 """Bytes read at a time."""

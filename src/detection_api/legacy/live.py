@@ -14,7 +14,7 @@ from redis.client import PubSub
 from redis.retry import Retry
 
 from detection_api.clock import utc_now
-from detection_api.legacy.values import is_name, moment
+from detection_api.legacy.json_values import is_name, moment
 
 log = structlog.get_logger(__name__)
 

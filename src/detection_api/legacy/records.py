@@ -8,8 +8,8 @@ from psycopg2.extras import RealDictCursor
 
 from detection_api.db import Connection, PagePosition
 from detection_api.errors import NotFoundError
+from detection_api.legacy.json_values import utc_text
 from detection_api.legacy.sources import sources
-from detection_api.legacy.values import utc_text
 
 _COUNT = "SELECT COUNT(*) AS total FROM detection_records WHERE {conditions}"
 

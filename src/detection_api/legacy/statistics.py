@@ -7,8 +7,8 @@ from typing import Any
 
 from detection_api.legacy import event_log
 from detection_api.legacy.event_log import LoggedEvent
+from detection_api.legacy.json_values import utc_text
 from detection_api.legacy.sources import sources
-from detection_api.legacy.values import utc_text
 
 DAILY_LINES = 200_000
 """How many lines of the log daily counts are made from."""

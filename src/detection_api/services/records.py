@@ -23,7 +23,7 @@ from detection_api.db import PagePosition, Query
 from detection_api.errors import NotFoundError
 from detection_api.extensions import reader
 from detection_api.models.records import DetectionRecord, ViolationEvent
-from detection_api.services.filtered import subsets
+from detection_api.services.filtered_query import subsets
 from detection_api.services.totals import total
 
 _record = DetectionRecord.__table__.c

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from detection_api.canary.state import learned
 from detection_api.extensions import cache
 from detection_api.models.statistics import DailyEventCount, Event
-from detection_api.services.filtered import FilteredQuery
+from detection_api.services.filtered_query import FilteredQuery
 
 _event = Event.__table__.c
 _daily = DailyEventCount.__table__.c
