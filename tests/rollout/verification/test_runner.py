@@ -80,12 +80,12 @@ FAULTS = {
     "not granted": (
         lambda: reply(200, ONE, "domain; reason=rollout"),
         "domain: domain answered (rollout): force_domain was not granted;"
-        " which may take an operator's token",
+        " it may need an operator's token",
     ),
     "other arm": (
         lambda: reply(200, ONE, "legacy; reason=forced"),
         "domain: legacy answered (forced): force_domain was not granted;"
-        " which may take an operator's token",
+        " it may need an operator's token",
     ),
     "no canary": (
         lambda: reply(200, ONE, None),
