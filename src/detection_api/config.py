@@ -20,12 +20,12 @@ KILL_SWITCH = "USE_DOMAIN_SERVICE"
 
 
 def read_environ(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The process's environment with the env file laid over it.
+    """Return the process's environment, overridden by the env file.
 
     The file is `ENV_FILE`, by default `.env`; it wins over inherited variables, so that
     editing it and sending gunicorn a HUP is enough to change a running service. A file that
-    cannot be read, or has a line that cannot, sets the kill switch: a typo made at night
-    sends traffic to legacy, it does not leave the rollback undone.
+    cannot be read, or has an unreadable line, sets the kill switch: a typo in a hurry sends
+    traffic to legacy instead of leaving a rollback undone.
     """
     environ = os.environ if environ is None else environ
     path = Path(environ.get("ENV_FILE", ".env"))
@@ -45,7 +45,7 @@ def read_environ(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def _is_assignment(binding: Binding) -> bool:
-    """False for `NAME:value`, which the parser takes for a strange name without a value."""
+    """Return False for `NAME:value`, which the parser reads as a name without a value."""
     return binding.key is None or binding.key.isidentifier()
 
 
@@ -175,11 +175,10 @@ class Settings:
 
 
 def fail_safe(environ: Mapping[str, str]) -> tuple[Settings, Mapping[str, str]]:
-    """Settings for a worker that must boot, and the environment that it goes by.
+    """Return the settings of a worker that must boot, and the environment that it uses.
 
-    A setting that is unreadable is logged, has its default, and sets the kill switch: a typo in
-    an env file must not end the service at the next HUP. Raises ConfigurationError where there
-    is no default.
+    An unreadable setting is logged, gets its default, and sets the kill switch: a typo in an env
+    file must not end the service at the next HUP. Raises ConfigurationError if it has no default.
     """
     values, faults = _read(environ)
     fatal = [fault for name, fault in faults.items() if name not in values]
@@ -191,7 +190,7 @@ def fail_safe(environ: Mapping[str, str]) -> tuple[Settings, Mapping[str, str]]:
 
 
 def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values by field name, defaults for what is unreadable; and what is wrong, by field name."""
+    """Return values by field name, with defaults for unreadable ones, and faults by field name."""
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
     for setting in fields(Settings):

@@ -1,4 +1,4 @@
-"""Errors with a meaning to the caller; services and legacy raise them and know no HTTP."""
+"""Errors that mean something to the caller; services and legacy raise them without knowing HTTP."""
 
 
 class ConfigurationError(Exception):
@@ -6,31 +6,31 @@ class ConfigurationError(Exception):
 
 
 class DetectionError(Exception):
-    """An answer that is not data: the request was understood and this is what there is to say.
+    """An answer without data, to a request that was understood.
 
-    `problems.py` turns each kind into its HTTP problem. To the canary it is an answer, not
-    a failure.
+    `web/problems.py` turns each kind into an HTTP problem. For the canary it is an answer, not a
+    failure.
     """
 
 
 class NotFoundError(DetectionError):
-    """What was asked for does not exist; the message names it in a sentence."""
+    """The requested object does not exist; the message names it in a sentence."""
 
 
 class ConflictError(DetectionError):
-    """What was asked for cannot be had beside what there is; the message says why."""
+    """The change conflicts with the current state; the message says why."""
 
 
 class UnauthenticatedError(DetectionError):
-    """Nobody showed a token, where one is needed."""
+    """The request has no token and needs one."""
 
 
 class InvalidTokenError(UnauthenticatedError):
-    """The token that was shown is none, or was revoked."""
+    """The token is not valid, or was revoked."""
 
 
 class ForbiddenError(DetectionError):
-    """The token that was shown does not allow this."""
+    """The token does not allow this."""
 
 
 class ThrottledError(DetectionError):

@@ -21,10 +21,10 @@ LONGEST_DELAY = 30.0
 STEADY_AFTER = 60.0
 """Seconds after which a program counts as running well."""
 PATIENCE = 10.0
-"""Seconds that a program has to end when it is asked to, before it is killed."""
+"""Seconds in which a program must end after SIGTERM, before it is killed."""
 LOOK_INTERVAL = 0.1
 SHOWN = 12
-"""So many lines of a log are shown when its program does not stay up."""
+"""How many lines of the log are shown if a program does not stay up."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -48,9 +48,9 @@ class Child:
         self.program = program
         self.log_file = log_file
         self.failures = 0
-        """How often in a row it ended unasked."""
+        """How often in a row the program ended by itself."""
         self.restart_at: float | None = None
-        """When it is started again; None while it runs."""
+        """The time of the next start; None while the program runs."""
         self._environ = environ
         self.start(time.monotonic())
 
@@ -71,14 +71,14 @@ class Child:
         log.info("program_started", program=self.program.name, pid=self.process.pid)
 
     def end(self) -> str | None:
-        """How the program ended, such as "exit code 3" or "SIGKILL"; None while it runs."""
+        """Return how the program ended, such as "exit code 3" or "SIGKILL"; None while it runs."""
         code = self.process.poll()
         if code is None:
             return None
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     def failed(self, now: float) -> float:
-        """Note that the program has ended unasked; the seconds until it is started again."""
+        """Count an unexpected end; return the seconds until the next start."""
         self._kill_the_rest()
         if now - self._started > STEADY_AFTER:
             self.failures = 0
@@ -88,7 +88,7 @@ class Child:
         return float(delay)
 
     def stop(self) -> None:
-        """Ask the program to end, and kill it when it does not."""
+        """End the program with SIGTERM, and kill it after PATIENCE seconds."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
@@ -99,12 +99,12 @@ class Child:
         self.process.wait()
 
     def last_lines(self) -> str:
-        """The end of the log."""
+        """Return the last lines of the log."""
         lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-SHOWN:])
 
     def _kill_the_rest(self) -> None:
-        """Kill what is left of its session: gunicorn's workers would keep the port."""
+        """Kill the rest of its session: gunicorn's workers would keep the port."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -148,7 +148,7 @@ class Supervisor:
             time.sleep(LOOK_INTERVAL)
 
     def look(self, now: float) -> None:
-        """Note which programs have ended, and start those again whose delay is over."""
+        """Notice programs that have ended, and restart those whose delay is over."""
         for child in self._children:
             if child.restart_at is not None:
                 if now >= child.restart_at:
@@ -172,6 +172,6 @@ class Supervisor:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel end this child when its supervisor is killed and can end nobody."""
+    """Have the kernel end this child if its supervisor is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

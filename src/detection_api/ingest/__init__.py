@@ -1,1 +1,1 @@
-"""Carries the event log, the camera file and live statistics into PostgreSQL."""
+"""Carry the event log, the camera file and live statistics into PostgreSQL."""

@@ -1,4 +1,4 @@
-"""Carries the statistics that detectors publish on Redis into PostgreSQL, the latest of each."""
+"""Carry each camera's latest statistics from Redis into PostgreSQL."""
 
 import math
 import threading
@@ -25,7 +25,7 @@ CHANNEL = "hbd:stats"
 WRITE_INTERVAL = 1.0
 """Seconds between two writes at the least; what comes meanwhile is written together."""
 POLL_INTERVAL = 0.2
-"""Seconds that one look at Redis waits for a message."""
+"""Seconds that one read from Redis waits for a message."""
 LONGEST_LEAD = timedelta(seconds=60)
 """Statistics from further ahead are refused: they would stand until their time has come."""
 
@@ -57,7 +57,7 @@ class ParsedStatistics(NamedTuple):
 
 
 def parse(message: bytes) -> ParsedStatistics | None:
-    """The statistics that `message` is; None when it is none."""
+    """Return the statistics in `message`; None if it is malformed."""
     try:
         fields = msgspec.json.decode(message)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -141,7 +141,7 @@ class LatestStatistics:
 
 
 def follow(database_url: str, redis_url: str, stop: threading.Event) -> None:
-    """Carry statistics over until `stop`; sits out outages of Redis and of PostgreSQL."""
+    """Store statistics until `stop`; survives outages of Redis and of PostgreSQL."""
     outage = Outage("Redis for camera statistics")
     with closing(LatestStatistics(database_url)) as latest:
         while not stop.is_set():

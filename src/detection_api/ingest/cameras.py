@@ -1,4 +1,4 @@
-"""Carries the camera file into PostgreSQL, whole, once or at every change."""
+"""Carry the whole camera file into PostgreSQL, once or at every change."""
 
 import threading
 from collections.abc import Iterator
@@ -29,11 +29,11 @@ _UNFIT = (ValueError, LookupError, AttributeError, TypeError)
 
 
 class CameraFileError(ValueError):
-    """The camera file cannot be used; the message says why, and holds nothing of the file."""
+    """The camera file is unusable; the message says why and quotes nothing of the file."""
 
 
 class CameraFileUnreadableError(CameraFileError):
-    """The camera file cannot be read now; that may pass though the file does not change."""
+    """The camera file cannot be read now; a later attempt may succeed without a change."""
 
 
 class ParsedCamera(NamedTuple):
@@ -53,7 +53,7 @@ class ParsedCamera(NamedTuple):
 
 
 def parse(text: str) -> list[ParsedCamera]:
-    """The cameras of a camera file, in its order; entries without an id are left out.
+    """Return the cameras of a camera file, in its order; entries without an id are skipped.
 
     Of entries with the same id the first counts. Raises ValueError.
     """
@@ -143,7 +143,7 @@ def _store(database_url: str, cameras: list[ParsedCamera]) -> None:
 
 
 def follow(database_url: str, path: Path, stop: threading.Event) -> None:
-    """Sync now and whenever the file changes, until `stop`; sits out every outage."""
+    """Sync now and whenever the file changes, until `stop`; survives every outage."""
     outage = Outage("camera ingestion")
     synced: tuple[int, ...] | None = None
     while not stop.is_set():
@@ -163,7 +163,7 @@ def follow(database_url: str, path: Path, stop: threading.Event) -> None:
 
 
 def _version(path: Path) -> tuple[int, ...]:
-    """What tells one state of the file from another; empty where there is no file."""
+    """Return values that change when the file changes; empty if there is no file."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Connections that write to PostgreSQL, and how its outages are sat out."""
+"""Connections that write to PostgreSQL, and the delays between retries during an outage."""
 
 import psycopg2
 import structlog
@@ -13,7 +13,7 @@ LONGEST_DELAY = 5.0
 
 
 def connect(url: str, name: str) -> extensions.connection:
-    """An autocommit connection to the libpq URL `url`; transactions are `with connection:`.
+    """Return an autocommit connection to the libpq URL `url`; `with connection:` is a transaction.
 
     `name` shows in `pg_stat_activity`. A server that vanished is noticed within 30 seconds.
     """
@@ -35,14 +35,14 @@ def connect(url: str, name: str) -> extensions.connection:
 
 
 class Outage:
-    """Something that is not to be had for a while: logged once, tried again ever less often."""
+    """An outage of one thing: log it once, and retry less and less often."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._failures = 0
 
     def failed(self, error: Exception) -> float:
-        """Note one more failure; the seconds to wait before the next attempt."""
+        """Count one more failure; return the seconds to wait before the next attempt."""
         if self._failures == 0:
             log.warning("outage", what=self._what, error=str(error).strip(), exc_info=error)
         delay = min(FIRST_DELAY * 2**self._failures, LONGEST_DELAY)
@@ -50,7 +50,7 @@ class Outage:
         return float(delay)
 
     def over(self) -> None:
-        """Note that it worked."""
+        """Log the end of the outage, if there was one."""
         if self._failures:
             log.info("outage_over", what=self._what, failures=self._failures)
         self._failures = 0

@@ -15,9 +15,9 @@ MAX_LINE = 1 << 20
 MAX_LEVELS = 100
 """JSON that is nested deeper is malformed: not everything that reads it could."""
 EXCERPT = 100
-"""So many bytes of a malformed line are kept to be shown."""
+"""How many bytes of a malformed line are kept to be shown."""
 SHOWN = 5
-"""So many malformed lines of a chunk are kept to be shown; the rest are counted."""
+"""How many malformed lines of a chunk are kept to be shown; the rest are only counted."""
 
 _NOTHING, _HOUR = timedelta(0), timedelta(hours=1)
 _INT64 = range(-(2**63), 2**63)
@@ -37,7 +37,7 @@ class ParsedEvent(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """A line that is no event: at which byte of its file it starts, why, and how it begins."""
+    """A line that is no event: its offset in the file, the reason, and an excerpt."""
 
     offset: int
     reason: str
@@ -50,7 +50,7 @@ class MalformedError(ValueError):
 
 @dataclass(slots=True)
 class Parsed:
-    """What a chunk of the log held; `size` is its length in bytes.
+    """The content of one chunk of the log; `size` is its length in bytes.
 
     `lines` counts blank ones too; `shown` are the first of the `malformed` ones.
     """
@@ -62,7 +62,7 @@ class Parsed:
     shown: list[Malformed] = field(default_factory=list)
 
     def hourly_counts(self) -> Counter[tuple[datetime, str, str]]:
-        """How many events there are by hour, camera id and type."""
+        """Return the number of events by hour, camera id and type."""
         counts: Counter[tuple[datetime, str, str]] = Counter()
         hour = datetime.min.replace(tzinfo=UTC)
         for event in self.events:
@@ -72,7 +72,7 @@ class Parsed:
         return counts
 
     def months(self) -> set[date]:
-        """The months that have events."""
+        """Return the months that have events."""
         return {month_of(event.timestamp) for event in self.events}
 
 
@@ -96,13 +96,13 @@ def parse(content: bytes, *, offset: int, size: int) -> Parsed:
 
 
 def excerpt(line: bytes) -> str:
-    """The beginning of `line`, safe to print."""
+    """Return the beginning of `line`, safe to print."""
     beginning = ascii(line[:EXCERPT].decode("utf-8", "replace"))[1:-1]
     return beginning + "..." if len(line) > EXCERPT else beginning
 
 
 def parse_event(line: bytes) -> ParsedEvent:
-    """The event that `line` is; raises MalformedError when it is none."""
+    """Return the event in `line`; raises MalformedError if there is none."""
     if len(line) > MAX_LINE:
         raise MalformedError(f"longer than {MAX_LINE} bytes")
     if rb"\u0000" in line:
@@ -130,7 +130,7 @@ def parse_event(line: bytes) -> ParsedEvent:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether containers are nested in `value` to more than so many levels."""
+    """Return True if `value` is nested deeper than `levels`."""
     if not isinstance(value, dict | list):
         return False
     members = value.values() if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Writes what a log held into the tables, together with how far it was read."""
+"""Write the events of a log into the tables, together with the position up to which it was read."""
 
 import io
 from collections.abc import Iterator
@@ -33,15 +33,15 @@ _ADVANCE = (
 )
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('detection-api event log ' || %s, 0))"
 LOCK_TIMEOUT_MS = 500
-"""A follower that has just ended may hold its lock for a moment until PostgreSQL notices."""
+"""A follower that has just ended may still hold its lock until PostgreSQL notices its end."""
 
 
 class LogBusyError(Exception):
-    """Somebody else is carrying this log into the same database."""
+    """Another process ingests this log into the same database."""
 
 
 class Checkpoint(NamedTuple):
-    """Where reading has got to, and when that was stored."""
+    """The position up to which a log is stored, and when it was stored."""
 
     position: LogPosition
     updated_at: datetime
@@ -50,8 +50,8 @@ class Checkpoint(NamedTuple):
 class EventWriter:
     """Writes the events of `log` over an autocommit connection of its own.
 
-    It holds an advisory lock for as long as the connection lives, so nobody else does the same.
-    Raises LogBusyError when somebody does already; all methods raise psycopg2's errors.
+    It holds an advisory lock as long as the connection lives, so no other process writes the same
+    log. Raises LogBusyError if another process has the lock; all methods raise psycopg2's errors.
     """
 
     def __init__(self, connection: extensions.connection, log: str) -> None:
@@ -66,7 +66,7 @@ class EventWriter:
             raise LogBusyError(f"{log} is already being ingested by another process") from None
 
     def checkpoint(self) -> Checkpoint | None:
-        """Where reading must go on; None where nothing of this log was read yet."""
+        """Return where reading must continue; None if nothing of this log is stored yet."""
         with self._connection.cursor() as cursor:
             cursor.execute(_READ, [self._log])
             row = cursor.fetchone()
@@ -76,16 +76,16 @@ class EventWriter:
         return Checkpoint(LogPosition(int(device), int(inode), head, offset), updated_at)
 
     def prepare(self, now: datetime) -> None:
-        """Make the partitions that are due."""
+        """Create the partitions that are due."""
         self._partitions.prepare(now)
 
     def write(self, parsed: Parsed, position: LogPosition, now: datetime) -> None:
-        """Store events, hourly counts and the position after them, all or nothing."""
+        """Store the events, hourly counts and position in one transaction."""
         self._partitions.prepare(now, parsed.months())
         with self._connection, self._connection.cursor() as cursor:
             if parsed.events:
                 cursor.copy_expert(_COPY, io.BytesIO(b"".join(map(copy_row, parsed.events))))
-                # In order, so that followers of two logs cannot wait for each other.
+                # Sorted, so that followers of two logs cannot deadlock.
                 counts = sorted(parsed.hourly_counts().items())
                 execute_values(cursor, _COUNT, list(_flat(counts)), page_size=1000)
             where = (position.device, position.inode, position.head, position.offset)
@@ -93,7 +93,7 @@ class EventWriter:
 
 
 def copy_row(event: ParsedEvent) -> bytes:
-    """`event` as a row of COPY's text format."""
+    """Return `event` as a row in COPY's text format."""
     return b"%b\t%r\t%b\t%b\t%b\t%r\t%b\t%b\n" % (
         event.timestamp.isoformat().encode(),
         event.ts,

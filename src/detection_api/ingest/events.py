@@ -1,4 +1,4 @@
-"""Carries an event log into PostgreSQL exactly once, to its end or for ever."""
+"""Carry an event log into PostgreSQL exactly once, to its end or as it grows."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -24,12 +24,12 @@ log = structlog.get_logger(__name__)
 POLL_INTERVAL = 0.2
 """Seconds between two looks at a log that had nothing new."""
 ROTATION_PATIENCE = 5
-"""So many looks find nothing in a rotated file before a follower leaves it."""
+"""How many reads must find nothing in a rotated file before a follower leaves it."""
 
 
 @dataclass(slots=True)
 class Totals:
-    """What one run carried over; `shown` are the first malformed lines."""
+    """The counts of one run; `shown` holds the first malformed lines."""
 
     lines: int = 0
     events: int = 0
@@ -37,7 +37,7 @@ class Totals:
     shown: list[Malformed] = field(default_factory=list)
 
     def add(self, parsed: Parsed) -> None:
-        """Count one more chunk."""
+        """Add the counts of one more chunk."""
         self.lines += parsed.lines
         self.events += len(parsed.events)
         self.malformed += parsed.malformed
@@ -45,7 +45,7 @@ class Totals:
 
 
 class Ingestion:
-    """One log on its way into the tables; nobody else carries the same log meanwhile."""
+    """One log on its way into the tables; no other process ingests it meanwhile."""
 
     def __init__(self, reader: LogReader, writer: EventWriter) -> None:
         self._reader = reader
@@ -54,7 +54,7 @@ class Ingestion:
     @classmethod
     @contextmanager
     def open(cls, database_url: str, path: Path, *, patience: int = 0) -> Iterator[Self]:
-        """Connect, and go on where the log's checkpoint is; for `patience` see LogReader.
+        """Connect, and continue at the log's checkpoint; for `patience` see LogReader.
 
         Raises LogBusyError, and psycopg2's errors.
         """
@@ -73,10 +73,10 @@ class Ingestion:
             yield cls(reader, writer)
 
     def step(self, now: datetime) -> Parsed | None:
-        """Carry over the next chunk; what it held, None when there is nothing yet.
+        """Store the next chunk and return what it held; None if there is nothing new.
 
-        Raises OSError and psycopg2's errors; then nothing of the chunk was stored, or all was,
-        and only the checkpoint knows: open anew.
+        Raises OSError and psycopg2's errors. Then all of the chunk was stored or nothing of it, as
+        the checkpoint shows: open the log again.
         """
         batch = self._reader.read()
         if batch is None:
@@ -88,30 +88,30 @@ class Ingestion:
         return parsed
 
     def backlog(self) -> int:
-        """How many bytes are still to be read, as far as is known."""
+        """Return how many bytes of the open files are still unread."""
         return self._reader.backlog()
 
 
 def follow_all(database_url: str, paths: Iterable[Path], stop: threading.Event) -> None:
-    """Carry over several logs at once as they grow, until `stop`.
+    """Ingest several logs at once as they grow, until `stop`.
 
-    Each has a follower with a connection of its own, so none waits for another's outage. A path
-    that names a log twice counts once.
+    Each log has a follower with its own connection, so no log waits for another's outage. A log
+    that is named twice has one follower.
     """
     logs = list(dict.fromkeys(Path(log_key(path)) for path in paths))
     with ThreadPoolExecutor(len(logs), thread_name_prefix="follower") as followers:
         following = [followers.submit(follow, database_url, log, stop) for log in logs]
         wait(following, return_when=FIRST_EXCEPTION)
-        stop.set()  # a follower that failed has a fault: whoever supervises the process starts anew
+        stop.set()  # one follower has failed: end all, so that the supervisor restarts them
         for follower in following:
             follower.result()
 
 
 def follow(database_url: str, path: Path, stop: threading.Event) -> None:
-    """Carry over the log at `path` as it grows, until `stop`; sits out every outage.
+    """Ingest the log at `path` as it grows, until `stop`; survives every outage.
 
-    The next chunk is read when the last is stored: however far behind PostgreSQL falls, one chunk
-    is in memory, and the log is the queue.
+    The next chunk is read when the last one is stored, so memory holds one chunk at most, however
+    far PostgreSQL falls behind.
     """
     outage = Outage(f"ingestion of {path}")
     while not stop.is_set():

@@ -1,16 +1,16 @@
-"""Values that come out of JSON and YAML, checked the same way wherever they come from."""
+"""Checks of values from JSON and YAML."""
 
 import math
 from typing import TypeGuard
 
 MAX_NAME = 255
-"""The most characters of a type or a camera id; no client can ask for a longer one."""
+"""The maximum length of a type or a camera id; requests for longer ones are refused."""
 
 _END_OF_TIME = 253402300800
 
 
 def finite(value: object) -> float | None:
-    """`value` as a float where it is a finite number (true and false are none), else None."""
+    """Return `value` as a float if it is a finite number (not a boolean), else None."""
     if type(value) is not float and type(value) is not int:
         return None
     try:
@@ -21,16 +21,16 @@ def finite(value: object) -> float | None:
 
 
 def finite_or_zero(value: object) -> float:
-    """`value` as a float where it is a finite number, else 0."""
+    """Return `value` as a float if it is a finite number, else 0."""
     number = finite(value)
     return 0.0 if number is None else number
 
 
 def is_moment(value: object) -> TypeGuard[float]:
-    """Whether `value` is a number of seconds since 1970 before the year 10000."""
+    """Return True if `value` is seconds since 1970, before the year 10000."""
     return (type(value) is float or type(value) is int) and 0 <= value < _END_OF_TIME
 
 
 def is_name(value: object) -> TypeGuard[str]:
-    """Whether `value` can name a type or a camera."""
+    """Return True if `value` can name a type or a camera."""
     return type(value) is str and 0 < len(value) <= MAX_NAME

@@ -1,4 +1,4 @@
-"""One file of a log: who it is, and its bytes in chunks of whole lines."""
+"""One file of a log: its identity, and its bytes in chunks of whole lines."""
 
 import os
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from detection_api.ingest.event_lines import MAX_LINE
 
 CHUNK = 2 * MAX_LINE
 HEAD = 1024
-"""So many of a file's first bytes tell it from others."""
+"""How many of a file's first bytes identify it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """A place in a file that is known again after a restart, a rename or a copy.
+    """A position in a file that is found again after a restart, a rename or a copy.
 
     `head` is a hash of the file's first bytes, HEAD of them but none beyond `offset`; what is
     before `offset` never changes in a file that is only appended to.
@@ -53,7 +53,7 @@ class LogFile:
 
     @classmethod
     def open_existing(cls, paths: Sequence[Path]) -> list[Self]:
-        """Those of `paths` that are there, opened."""
+        """Open those of `paths` that exist."""
         files = []
         for path in paths:
             with suppress(FileNotFoundError):
@@ -66,47 +66,47 @@ class LogFile:
 
     @property
     def identity(self) -> tuple[int, int]:
-        """Its device and inode, which a rename does not change."""
+        """The file's device and inode, which a rename does not change."""
         status = os.fstat(self._file.fileno())
         return status.st_dev, status.st_ino
 
     @property
     def size(self) -> int:
-        """Its length in bytes."""
+        """The file's length in bytes."""
         return os.fstat(self._file.fileno()).st_size
 
     @property
     def modified_ns(self) -> int:
-        """When it was last written to, in nanoseconds since 1970."""
+        """The time of the last write, in nanoseconds since 1970."""
         return os.fstat(self._file.fileno()).st_mtime_ns
 
     @property
     def beginning(self) -> bytes:
-        """Its first bytes, HEAD at the most."""
+        """The file's first bytes, at most HEAD."""
         return self._pread(HEAD, 0)
 
     @property
     def position(self) -> LogPosition:
-        """Where reading has got to."""
+        """The position up to which the file is read."""
         return LogPosition(*self.identity, _digest(self._head), self.offset)
 
     def holds(self, position: LogPosition) -> bool:
-        """Whether `position` is in this file, or in the one that this is a copy of, by its head."""
+        """Return True if `position` is in this file or in one that it is a copy of, by its head."""
         if position.offset == 0:
             return self.identity == (position.device, position.inode)
         return _digest(self._pread(min(HEAD, position.offset), 0)) == position.head
 
     def seek(self, position: LogPosition) -> None:
-        """Go on reading from `position`, which this file holds, or its end where that is gone."""
+        """Continue at `position`, or at the end of the file if it is shorter now."""
         self.offset = min(position.offset, self.size)
         self._head = self._pread(min(HEAD, position.offset), 0)
 
     def is_truncated(self) -> bool:
-        """Whether what was read is gone, all of it or the end."""
+        """Return True if bytes that were read are gone."""
         return self.size < self.offset or self._pread(len(self._head), 0) != self._head
 
     def read(self) -> Chunk | None:
-        """The next whole lines; None when there are none, though one may have been begun."""
+        """Return the next whole lines; None if there are none, even if one has begun."""
         content = self._pread(CHUNK, self.offset)
         end = content.rfind(b"\n") + 1
         if end:
@@ -116,12 +116,12 @@ class LogFile:
         return self._skip_line(content)
 
     def read_rest(self) -> Chunk | None:
-        """The begun line at the end of a file that nobody will complete; None without one."""
+        """Return the unfinished line at the end of a rotated file; None if there is none."""
         content = self._pread(CHUNK, self.offset)
         return self._advance(content, len(content)) if content else None
 
     def _skip_line(self, start: bytes) -> Chunk | None:
-        """Look on for the end of a line that is longer than a chunk, and begins with `start`."""
+        """Search for the end of a line that is longer than a chunk and begins with `start`."""
         self._searched = max(self._searched, self.offset + len(start))
         while block := self._pread(CHUNK, self._searched):
             end = block.find(b"\n") + 1

@@ -1,4 +1,4 @@
-"""Reads one log to its end, over rotation and truncation."""
+"""Read one log to its end, across rotation and truncation."""
 
 import math
 from collections import deque
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LineBatch:
-    """A chunk of the log, None where there was only a move to another file, and what follows it."""
+    """A chunk and the position after it; the chunk is None after a move to another file."""
 
     chunk: Chunk | None
     position: LogPosition
@@ -45,11 +45,11 @@ class LogReader:
             self._files.pop().close()
 
     def backlog(self) -> int:
-        """How many bytes there are still to read, in files that are open."""
+        """Return how many bytes of the open files are still unread."""
         return sum(file.size - file.offset for file in self._files)
 
     def read(self) -> LineBatch | None:
-        """What comes next; None when there is nothing yet. Raises OSError."""
+        """Return the next batch; None if there is nothing new. Raises OSError."""
         if self._files and self._files[0].is_truncated():
             self._position, self._since_ns = self._files[0].position, math.inf
             log.info("log_truncated", log=str(self._path), offset=self._position.offset)
@@ -69,7 +69,7 @@ class LogReader:
         return LineBatch(None, self._files[0].position) if self._files else None
 
     def _move_on(self) -> LineBatch | None:
-        """Leave a rotated file, which is at its end, for the next one when it is time."""
+        """Leave a rotated file that is read to its end for the next one, after `patience` reads."""
         if len(self._files) == 1 and self._is_rotated():
             self._files.extend(newer_files(self._path, self._files[0]))
         if len(self._files) == 1:

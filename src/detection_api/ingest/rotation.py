@@ -1,4 +1,4 @@
-"""The files of one log that has been rotated: which are still to be read, in which order."""
+"""Find the files of a rotated log that are still unread, and their order."""
 
 import glob
 import re
@@ -47,7 +47,7 @@ def newer_files(path: Path, last: LogFile) -> list[LogFile]:
 
 
 def _siblings(path: Path) -> list[Path]:
-    """The files beside `path` that a rotation may have made of it."""
+    """Return the files beside `path` that a rotation may have made of it."""
     found = path.parent.glob(glob.escape(path.name) + "[.-]*")
     return [file for file in found if file.suffix not in COMPRESSED and file.is_file()]
 
@@ -91,7 +91,7 @@ def _newer(
 
 
 def _is_copy(beginning: bytes, other: bytes) -> bool:
-    """Whether two files begin alike as far as the shorter goes, or the first is empty."""
+    """Return True if one file begins with the other's bytes, or the first one is empty."""
     shorter = min(len(beginning), len(other))
     return not beginning or (shorter > 0 and beginning[:shorter] == other[:shorter])
 

@@ -1,4 +1,4 @@
-"""The old implementations, as they always were: log file, camera file, Redis and raw SQL."""
+"""The old implementations: they read the log file, the camera file, Redis, and raw SQL."""
 
 from detection_api.legacy.sources import configure
 

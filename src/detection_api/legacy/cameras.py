@@ -1,4 +1,4 @@
-"""Configured cameras, from the camera file, and what their detectors last published."""
+"""The cameras of the camera file, and the latest statistics of their detectors."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,13 +10,13 @@ from detection_api.legacy.live import Message
 from detection_api.legacy.sources import sources
 
 RUNNING_WITHIN = timedelta(seconds=30)
-"""How recent its latest statistics are when a detector runs."""
+"""A detector counts as running if its latest statistics are at most this old."""
 
 Camera = dict[str, Any]
 
 
 def cameras(*, active_only: bool) -> dict[str, list[Camera]]:
-    """The cameras of the camera file, in its order.
+    """Return the cameras of the camera file, in its order.
 
     Raises OSError when the file cannot be read, yaml.YAMLError when it is no camera file.
     """
@@ -25,7 +25,7 @@ def cameras(*, active_only: bool) -> dict[str, list[Camera]]:
 
 
 def camera_stats(*, camera_id: str, now: datetime) -> dict[str, Any]:
-    """A camera's latest live statistics; zeros when it is not configured or has published none.
+    """Return a camera's latest statistics; zeros if it is not configured or has published none.
 
     Raises what `cameras` raises.
     """

@@ -38,18 +38,18 @@ class LoggedEvent:
 
     @property
     def confidence(self) -> float:
-        """The evidence's, 0.0 where it has none that is a number."""
+        """The evidence's confidence; 0.0 if it is not a number."""
         return finite_or_zero(self.evidence.get("confidence"))
 
     @property
     def region(self) -> str | None:
-        """The evidence's, None where it has none that is text."""
+        """The evidence's region; None if it is not text."""
         region = self.evidence.get("region")
         return region if isinstance(region, str) else None
 
 
 def newest(path: Path, lines: int) -> Iterator[LoggedEvent]:
-    """The events among the newest `lines` lines of the log at `path`, the last line first.
+    """Yield the events in the last `lines` lines of the log at `path`, the last line first.
 
     Malformed lines are skipped; so is a last line that is still being written. A log that is
     missing is empty; raises OSError for one that cannot be read.
@@ -61,7 +61,7 @@ def newest(path: Path, lines: int) -> Iterator[LoggedEvent]:
 
 
 def parse(line: bytes) -> LoggedEvent | None:
-    """The event that `line` holds; None where it holds none."""
+    """Return the event in `line`; None if there is none."""
     # PostgreSQL's text cannot hold the null character, so that is no event anywhere.
     if len(line) > MAX_LINE or rb"\u0000" in line:
         return None
@@ -79,7 +79,7 @@ def _may_be_deep(line: bytes) -> bool:
 
 
 def _is_deep(value: object, levels_left: int) -> bool:
-    """Whether the objects and lists in `value` are nested deeper than the levels that are left."""
+    """Return True if `value` is nested deeper than `levels_left`."""
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):
@@ -117,9 +117,9 @@ def _lines_backwards(path: Path) -> Iterator[bytes]:
 
 
 def _pieces_backwards(log: BinaryIO) -> Iterator[bytes]:
-    """What newlines part, the last piece first, as far as the log went when it was opened.
+    """Yield the pieces between newlines, the last one first, of the log as it was when opened.
 
-    Of a piece longer than MAX_LINE there is only so much that its length still shows.
+    A piece longer than MAX_LINE is cut, to a length that still exceeds MAX_LINE.
     """
     position = log.seek(0, os.SEEK_END)
     tail = b""

@@ -36,7 +36,7 @@ _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a camera's detector published: when, and its figures as it wrote them."""
+    """One message of a camera's detector: its time, and its figures unchanged."""
 
     camera_id: str
     timestamp: datetime
@@ -62,12 +62,12 @@ class LiveStatistics:
         self._thread: threading.Thread | None = None
 
     def latest(self, camera_id: str) -> Message | None:
-        """The camera's latest message; None when this process has not seen one."""
+        """Return the camera's latest message; None if this process has not received one."""
         self.start()
         return self._latest.get(camera_id)
 
     def start(self) -> None:
-        """Subscribe, unless this process already has; `subscribed` is set once that is done."""
+        """Subscribe unless this process has done so; then `subscribed` is set."""
         if self._client is None or self._is_listening():
             return
         with self._starting:
@@ -79,13 +79,13 @@ class LiveStatistics:
                 self._thread.start()
 
     def warm_up(self, seconds: float) -> None:
-        """Subscribe, and wait so long at the most for a first message, where there is a Redis."""
+        """Subscribe, and wait at most `seconds` for a first message; do nothing without Redis."""
         self.start()
         if self._client is not None:
             self._heard.wait(seconds)
 
     def stop(self) -> None:
-        """Have the thread end within `SILENCE` seconds; nothing starts it again."""
+        """End the thread within `SILENCE` seconds; it does not start again."""
         self._stopped.set()
 
     def receive(self, payload: bytes | str) -> None:
@@ -131,7 +131,7 @@ class LiveStatistics:
 
 
 def parse(payload: bytes | str) -> Message | None:
-    """The statistics message in `payload`; None where it is none."""
+    """Return the statistics message in `payload`; None if it is malformed."""
     try:
         message = msgspec.json.decode(payload)
     except _UNDECODABLE:
@@ -155,7 +155,7 @@ def _client(url: str) -> redis.Redis:
 
 
 def _next(pubsub: PubSub) -> dict[str, Any]:
-    """What arrives next; a server that is silent and does not answer a ping either is lost."""
+    """Return the next message; raises TimeoutError if a silent server does not answer a ping."""
     arrived = pubsub.get_message(timeout=SILENCE)
     if arrived is None:
         pubsub.ping()

@@ -8,7 +8,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """Wire types of Python annotations, and names for every constraint."""
+    """The base of every model: column types for Python annotations, and names for constraints."""
 
     metadata = MetaData(
         naming_convention={

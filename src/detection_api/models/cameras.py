@@ -8,7 +8,7 @@ from detection_api.models.base import Base
 
 
 class Camera(Base):
-    """One camera of the camera file; `position` is its place in the file."""
+    """One camera of the camera file; `position` is its index in the file."""
 
     __tablename__ = "cameras"
 

@@ -1,4 +1,4 @@
-"""How far the followers of event logs have read."""
+"""The checkpoints of event logs."""
 
 import os
 from datetime import datetime
@@ -11,7 +11,7 @@ from detection_api.models.base import Base
 
 
 def log_key(path: Path) -> str:
-    """What names the log at `path`, the same however the path is spelled.
+    """Return the name of the log at `path`, the same for every spelling of the path.
 
     Links to its folder are followed. One at its end is not: where that points elsewhere, the log
     was rotated.
@@ -21,7 +21,7 @@ def log_key(path: Path) -> str:
 
 
 class IngestCheckpoint(Base):
-    """The position in one event log up to which every line is in the tables.
+    """The position in one event log up to which every line is stored.
 
     `log` is its `log_key`; `device` and `inode` name the file that was found there (64 bits,
     unsigned), `head` is a hash of its first bytes, no further than `offset`, which tells a file

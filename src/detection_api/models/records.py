@@ -14,7 +14,7 @@ VIOLATION_STATUSES = ("pending", "confirmed", "false_positive", "resolved")
 
 
 class DetectionRecord(Base):
-    """What one camera saw in one frame; partitioned by month of `timestamp`."""
+    """The detections of one camera in one frame; partitioned by month of `timestamp`."""
 
     __tablename__ = "detection_records"
 
@@ -36,7 +36,7 @@ class DetectionRecord(Base):
 
 
 class HourlyRecordCount(Base):
-    """How many records one camera has in the hour that starts at `hour`; kept by triggers."""
+    """The number of one camera's records in the hour that starts at `hour`; kept by triggers."""
 
     __tablename__ = "hourly_record_counts"
 
@@ -46,7 +46,7 @@ class HourlyRecordCount(Base):
 
 
 class RecordTotal(Base):
-    """How many records one camera has in all; triggers keep it to the hours."""
+    """The number of all records of one camera; triggers keep it equal to the hourly counts."""
 
     __tablename__ = "record_totals"
 
@@ -55,7 +55,7 @@ class RecordTotal(Base):
 
 
 class ViolationEvent(Base):
-    """A violation of the hygiene rules and what became of it.
+    """A violation of the hygiene rules, and how it was handled.
 
     `bbox` is null or `{"x", "y", "width", "height"}` in pixels.
     """

@@ -9,7 +9,7 @@ from detection_api.models.base import Base
 
 
 class OperatorSession(Base):
-    """One login, of whose key only `digest`, its SHA-256, is kept; it is over at `expires_at`."""
+    """One login, valid until `expires_at`; of its key only `digest`, the SHA-256, is kept."""
 
     __tablename__ = "operator_session"
 

@@ -39,7 +39,7 @@ class Event(Base):
 
 
 class HourlyEventCount(Base):
-    """How many events of one type one camera had in the hour that starts at `hour`."""
+    """The number of one camera's events of one type in the hour that starts at `hour`."""
 
     __tablename__ = "hourly_event_counts"
 
@@ -50,7 +50,7 @@ class HourlyEventCount(Base):
 
 
 class DailyEventCount(Base):
-    """How many events of one type one camera had on a UTC day; triggers keep it to the hours."""
+    """One camera's events of one type on a UTC day; triggers keep it equal to the hourly counts."""
 
     __tablename__ = "daily_event_counts"
 

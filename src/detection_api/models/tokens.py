@@ -10,22 +10,22 @@ from detection_api.models.base import Base
 
 
 class Role(Enum):
-    """What the bearer of a token may do."""
+    """The permissions of a token."""
 
     VIEWER = "viewer"
-    """Read how the rollout stands, and choose an arm where FORCE_DOMAIN asks for a token."""
+    """May read the rollout, and choose an arm if FORCE_DOMAIN asks for a token."""
     OPERATOR = "operator"
-    """Change the rollout, too."""
+    """May also change the rollout."""
 
     def may_act_as(self, other: "Role") -> bool:
-        """Whether all that `other` may do is allowed."""
+        """Return True if this role includes the permissions of `other`."""
         return self is Role.OPERATOR or other is Role.VIEWER
 
 
 class OperatorToken(Base):
-    """One token, of which only `digest`, its SHA-256, is kept.
+    """One token; only `digest`, its SHA-256, is kept.
 
-    A name has one token at a time. Those that were revoked stay, for the audit.
+    A name has at most one valid token. Revoked tokens stay, for the audit.
     """
 
     __tablename__ = "operator_token"
