@@ -41,7 +41,7 @@ def make_app(world: dict[str, str]) -> Iterator[Callable[..., Flask]]:
     yield make
     for app in made:
         with app.app_context():
-            canary.runtime.sync.stop()
+            canary.runtime.link.background.stop()
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def app(request: pytest.FixtureRequest, make_app: Callable[..., Flask], database
 
 def put_memory_store_into(app: Flask) -> None:
     with app.app_context():
-        canary.runtime.sync.store = MemoryStore()
+        canary.runtime.link.store = MemoryStore()
 
 
 def store_of(app: Flask) -> Store:

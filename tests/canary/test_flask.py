@@ -75,7 +75,7 @@ class Shop:
 
     def sync(self) -> None:
         """Do what the background thread does, now."""
-        self.app.extensions["canary"].runtime.sync.step()
+        self.app.extensions["canary"].runtime.link.step()
 
     @property
     def client(self) -> FlaskClient:
@@ -281,7 +281,7 @@ def test_a_fault_in_accounting_does_not_reach_the_client(monkeypatch: pytest.Mon
     def broken(*_: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("detection_api.canary.fleet.runtime.ordinary", broken)
+    monkeypatch.setattr("detection_api.canary.fleet.local_guard.ordinary", broken)
     before = counter("canary_faults_total", operation="account")
     assert Shop({}).get().get_json() == {"name": "old"}
     assert counter("canary_faults_total", operation="account") == before + 1
@@ -293,7 +293,7 @@ def test_a_failure_is_in_the_log_though_it_cannot_be_counted(
     def broken(*_: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("detection_api.canary.fleet.runtime.ordinary", broken)
+    monkeypatch.setattr("detection_api.canary.fleet.local_guard.ordinary", broken)
     shop = Shop({"ROLLOUT_PERCENT": "100"})
     shop.domain = fail
     assert shop.get().get_json() == {"name": "old"}
@@ -308,7 +308,7 @@ def test_not_even_a_fault_in_counting_faults_reaches_the_client(
     def gone(*_: Any) -> None:
         raise FileNotFoundError("metrics")
 
-    monkeypatch.setattr("detection_api.canary.fleet.runtime.ordinary", gone)
+    monkeypatch.setattr("detection_api.canary.fleet.local_guard.ordinary", gone)
     monkeypatch.setattr("detection_api.canary.metrics.FAULTS.labels", gone)
     assert Shop({}).get().get_json() == {"name": "old"}
     assert "canary_fault" in caplog.text
@@ -384,7 +384,7 @@ def test_nothing_is_compared_with_a_response_that_legacy_returns() -> None:
     labels = {"endpoint": "item", "outcome": "failed"}
     before = counter("canary_comparisons_total", **labels)
     shop.get().close()
-    shadow = shop.app.extensions["canary"].runtime.shadow
+    shadow = shop.app.extensions["canary"].runtime.comparisons.shadow
     deadline = time.monotonic() + 30
     while counter("canary_comparisons_total", **labels) == before:
         assert time.monotonic() < deadline

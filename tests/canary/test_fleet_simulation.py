@@ -1,19 +1,21 @@
 """Eight workers and a leader against chance: what the guard promises of a fleet, seeded.
 
-Time is simulated and nothing runs in the background: each worker takes its turns as `Sync` does,
+Time is simulated and no thread runs: each worker takes its turns as `Background` does,
 every half second and at a moment of its own.
 """
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from detection_api.canary.contract.encoder import Answer
-from detection_api.canary.fleet.link import INTERVAL
-from detection_api.canary.fleet.runtime import Runtime
+from detection_api.canary.fleet.background import INTERVAL
+from detection_api.canary.fleet.runtime import HostApplication, Runtime
 from detection_api.canary.serving.decision import Decision, Reason
 from detection_api.canary.serving.engine import CanaryRequest, Result
 from detection_api.canary.serving.observation import FailureCause, Observation
@@ -59,6 +61,17 @@ class Clock:
         return datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=self.now)
 
 
+class Seat:
+    """The store as one worker has it: only one worker may lead."""
+
+    def __init__(self, store: MemoryStore, leads: Callable[[], bool]) -> None:
+        self._store = store
+        self.lead = leads
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 class Fleet:
     """Workers at 100 percent of one endpoint, asked `rate` times a second; the first one leads."""
 
@@ -69,20 +82,19 @@ class Fleet:
         self._per_turn = round(rate * INTERVAL)
         self.store = MemoryStore(self._clock.utc)
         self.store.write(RolloutState(endpoint=ENDPOINT, percent=100), EventKind.SET, {})
-        self.workers = [self._worker() for _ in range(WORKERS)]
-        for follower in self.workers[1:]:
-            follower.sync.leader = None
+        self.leading = 0
+        """The number of the worker that leads."""
+        self.workers = [self._worker(number) for number in range(WORKERS)]
         self._turns = [self._random.randrange(self._per_turn) for _ in self.workers]
         self._asked = 0
         self.exposed: Counter[int] = Counter()
         """The requests that each worker's domain got."""
 
-    def _worker(self) -> Runtime:
+    def _worker(self, number: int) -> Runtime:
         return Runtime(
             CanarySettings.from_environ({}),
-            self.store,
-            answers=(),
-            endpoints=[ENDPOINT],
+            Seat(self.store, lambda: self.leading == number),
+            HostApplication(endpoints=(ENDPOINT,)),
             is_alone=True,
             clock=self._clock,
         )
@@ -102,7 +114,7 @@ class Fleet:
         self._take_turns()
         number = self._random.randrange(WORKERS)
         worker = self.workers[number]
-        if worker.sync.state(ENDPOINT).status is not Status.ACTIVE:
+        if worker.states.state(ENDPOINT).status is not Status.ACTIVE:
             return False
         self.exposed[number] += 1
         served = BAD if self._random.random() < failure_rate else GOOD
@@ -117,16 +129,13 @@ class Fleet:
         """A second in which every worker tells its counts, and the leader acts on them at last."""
         self._clock.now += 2 * INTERVAL
         for worker in reversed(self.workers):
-            worker.sync.step()
+            worker.link.step()
         for worker in self.workers:
-            worker.sync.poll()
+            worker.link.poll()
 
     def change_leaders(self) -> None:
         """Have the second worker lead, which knows nothing yet."""
-        old, new = self.workers[:2]
-        new.sync.leader, old.sync.leader = old.sync.leader, None
-        assert new.sync.leader is not None
-        new.sync.leader.abdicate()
+        self.leading = 1
 
     def put(self, status: Status) -> None:
         """Roll back or resume, as an operator does."""
@@ -143,10 +152,10 @@ class Fleet:
         if moment in self._turns:
             for number, worker in enumerate(self.workers):
                 if self._turns[number] == moment:
-                    worker.sync.step() if turn % 2 else worker.sync.poll()
+                    worker.link.step() if turn % 2 else worker.link.poll()
 
     def _is_rolled_back(self) -> bool:
-        states = (worker.sync.state(ENDPOINT).status for worker in self.workers)
+        states = (worker.states.state(ENDPOINT).status for worker in self.workers)
         return all(status is Status.ROLLED_BACK for status in states)
 
 
@@ -201,7 +210,7 @@ def test_what_is_told_late_of_the_time_before_a_resume_is_not_held_against_it() 
         fleet.fail(worker)
     fleet.put(Status.ROLLED_BACK)
     fleet.put(Status.ACTIVE)
-    fleet.workers[0].sync.step()
+    fleet.workers[0].link.step()
     fleet.tell()
     fleet.tell()
     assert fleet.is_active()

@@ -17,7 +17,7 @@ from marshmallow import Schema
 from detection_api.canary.comparison.coverage import branches_of
 from detection_api.canary.contract.encoder import Contract
 from detection_api.canary.contract.rules import rules_of
-from detection_api.canary.fleet.runtime import Runtime
+from detection_api.canary.fleet.runtime import HostApplication, Runtime
 from detection_api.canary.serving.engine import CanaryRequest, Engine, Route
 from detection_api.canary.serving.settings import CanarySettings
 from detection_api.canary.state.memory import MemoryStore
@@ -208,12 +208,11 @@ class Fleet:
         self.runtime = Runtime(
             self.overrides,
             self.store,
-            answers=(),
-            endpoints=ENDPOINTS,
+            HostApplication(endpoints=tuple(ENDPOINTS)),
             is_alone=True,
             clock=self.clock.monotonic,
         )
-        self.runtime.shadow._start = lambda _: None  # its work is done by `request`
+        self.runtime.comparisons.shadow._start = lambda _: None  # its work is done by `request`
 
     def _route(self, endpoint: str, schema: Schema, answers: Sequence[Any]) -> Route:
         def run(arm: Arm, turn: int) -> Any:
@@ -245,9 +244,9 @@ class Fleet:
         route, arguments = self.routes[endpoint], {"turn": turn}
         served = self.runtime.serve(route, endpoint, ask, arguments)
         self.runtime.account(endpoint, ask, served, 200)
-        if self.runtime.is_compared(endpoint, ask, route, served):
-            self.runtime.compare(endpoint, ask, route, served, arguments)
-        while self.runtime.shadow.work():
+        if self.runtime.comparisons.is_chosen(endpoint, ask, route, served):
+            self.runtime.comparisons.offer(endpoint, ask, route, served, arguments)
+        while self.runtime.comparisons.shadow.work():
             pass
 
     def second(
@@ -260,7 +259,7 @@ class Fleet:
             for endpoint in endpoints:
                 self.request(endpoint, turn, **asked)
         self.clock.seconds = max(began + 1, self.clock.seconds)
-        self.runtime.sync.step()
+        self.runtime.link.step()
 
     def controller(self, run: Run, *, verify: Verify | None = None) -> Controller:
         """A controller that goes on with the run."""

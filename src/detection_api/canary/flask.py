@@ -13,7 +13,7 @@ from werkzeug.exceptions import UnprocessableEntity
 
 from detection_api.canary import metrics
 from detection_api.canary.contract import ResponseReturnedError
-from detection_api.canary.fleet import Runtime
+from detection_api.canary.fleet import HostApplication, Runtime
 from detection_api.canary.registration import canaried_endpoints, route_of
 from detection_api.canary.responses import Responder, labels
 from detection_api.canary.serving import (
@@ -87,11 +87,13 @@ class Canary:
             Runtime(
                 overrides.checked(canaried),
                 store or MemoryStore(),
-                answers=answers,
-                endpoints=canaried,
+                HostApplication(
+                    endpoints=tuple(canaried),
+                    answers=answers,
+                    vitals=vitals,
+                    context=app.app_context,
+                ),
                 is_alone=store is None,
-                vitals=vitals,
-                context=app.app_context,
             ),
             overrides,
             identify,
@@ -112,7 +114,7 @@ class Canary:
         A process that ends does so by itself.
         """
         extension: _Extension = app.extensions["canary"]
-        extension.runtime.sync.stop()
+        extension.runtime.link.background.stop()
 
     @property
     def runtime(self) -> Runtime:
@@ -123,7 +125,7 @@ class Canary:
     @property
     def store(self) -> Store:
         """What the application in progress shares with the fleet."""
-        return self.runtime.sync.store
+        return self.runtime.link.store
 
     def __call__(
         self,
@@ -195,9 +197,10 @@ class _Extension:
                     _log_failure(endpoint, observation)
                     _raise_in_tests(endpoint, observation)
             self.runtime.account(endpoint, ask, served, response.status_code)
-            if self.runtime.is_compared(endpoint, ask, route, served):
-                compare = partial(self.runtime.compare, endpoint, ask, route, served, arguments)
-                response.call_on_close(compare)
+            comparisons = self.runtime.comparisons
+            if comparisons.is_chosen(endpoint, ask, route, served):
+                offer = partial(comparisons.offer, endpoint, ask, route, served, arguments)
+                response.call_on_close(offer)
         except InvalidAnswerError:
             raise
         except Exception:  # noqa: BLE001 - its own fault must not become the client's

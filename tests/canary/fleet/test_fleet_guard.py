@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detection_api.canary.fleet.fleet_guard import PRUNE_EVERY, FleetGuard, reason_of
+from detection_api.canary.fleet.fleet_guard import FLEET, PRUNE_EVERY, FleetGuard, reason_of
 from detection_api.canary.guard.guard import Alarm, Signal, replay
 from detection_api.canary.state.histogram import bin_of
 from detection_api.canary.state.ledger import LedgerBatch, Tally
@@ -34,7 +34,8 @@ class Fleet:
         self.store = MemoryStore(
             lambda: datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=self.clock.now)
         )
-        self.rolled_back: list[Alarm] = []
+        self.rolled_back: list[tuple[str, Any]] = []
+        """Reason and evidence of each rollback."""
         self._numbers = count(1)
         self.put(percent=50)
 
@@ -45,11 +46,15 @@ class Fleet:
     def leader(self) -> FleetGuard:
         return FleetGuard(
             self.store,
-            roll_back=lambda endpoint, alarm, by: self.rolled_back.append(alarm),
+            roll_back=self._roll_back,
             share=lambda state: state.percent / 100,
             retention=RETENTION,
             clock=self.clock,
         )
+
+    def _roll_back(self, endpoint: str, *, reason: str, by: str, evidence: Any) -> None:
+        assert (endpoint, by) == (ENDPOINT, FLEET)
+        self.rolled_back.append((reason, evidence))
 
     def lead(self, leader: FleetGuard) -> None:
         leader.lead(self.store.read())
@@ -77,11 +82,11 @@ def test_failures_too_few_for_any_worker_roll_back_the_fleet(fleet: Fleet) -> No
     assert fleet.rolled_back == []
     fleet.count("w6", bad=1, first_failed="r6", last_failed="r6")
     fleet.lead(leader)
-    (alarm,) = fleet.rolled_back
-    assert alarm.signal is Signal.FAILING
-    assert replay(alarm.evidence)
-    assert alarm.evidence["totals"] == {"bad": 7, "good": 0}
-    assert alarm.evidence["first_request_id"] == "r0"
+    ((reason, evidence),) = fleet.rolled_back
+    assert reason.startswith("failing: ")
+    assert replay(evidence)
+    assert evidence["totals"] == {"bad": 7, "good": 0}
+    assert evidence["first_request_id"] == "r0"
 
 
 def test_what_was_judged_is_not_judged_again(fleet: Fleet) -> None:
@@ -141,7 +146,7 @@ def test_a_new_leader_goes_on_where_the_ledger_stands(fleet: Fleet) -> None:
     assert fleet.events() == [EventKind.WARN], "the second leader must not tell it again"
     fleet.count("w2", bad=1)
     fleet.lead(second)
-    assert [alarm.signal for alarm in fleet.rolled_back] == [Signal.FAILING]
+    assert [Signal(reason.split(":")[0]) for reason, _ in fleet.rolled_back] == [Signal.FAILING]
 
 
 def test_a_leader_that_lost_the_lead_starts_from_the_ledger_again(fleet: Fleet) -> None:
@@ -152,7 +157,7 @@ def test_a_leader_that_lost_the_lead_starts_from_the_ledger_again(fleet: Fleet) 
     leader.abdicate()
     fleet.count("w1", bad=4)
     fleet.lead(leader)
-    assert [alarm.signal for alarm in fleet.rolled_back] == [Signal.FAILING]
+    assert [Signal(reason.split(":")[0]) for reason, _ in fleet.rolled_back] == [Signal.FAILING]
 
 
 def test_what_was_counted_before_a_resume_says_nothing_after_it(fleet: Fleet) -> None:
@@ -185,7 +190,7 @@ def test_counts_that_workers_kept_through_an_outage_are_judged(fleet: Fleet) -> 
     batch = LedgerBatch(0, tallies={(ENDPOINT, "domain"): Tally(bad=7)})
     fleet.store.flush(heartbeat("w1"), 1, batch, 20.0)
     fleet.lead(leader)
-    assert [alarm.signal for alarm in fleet.rolled_back] == [Signal.FAILING]
+    assert [Signal(reason.split(":")[0]) for reason, _ in fleet.rolled_back] == [Signal.FAILING]
 
 
 def test_the_leader_prunes_the_ledger_once_an_hour(fleet: Fleet) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from detection_api.canary.fleet.link import FleetLink
-from detection_api.canary.state.ledger import LedgerBatch, Tally
+from detection_api.canary.fleet.applied_states import AppliedStates
+from detection_api.canary.fleet.link import FleetLink, Hooks
+from detection_api.canary.state.ledger import Ledger, LedgerBatch, Tally
 from detection_api.canary.state.memory import MemoryStore
 from detection_api.canary.state.types import (
     DEFAULT,
@@ -79,7 +80,8 @@ def store() -> Store:
 
 
 def worker(store: Store, clock: Clock, **options: Any) -> FleetLink:
-    return FleetLink(store, stale_after=STALE_AFTER, clock=clock, **options)
+    states = AppliedStates(stale_after=STALE_AFTER, clock=clock)
+    return FleetLink(store, states, Ledger(clock), hooks=Hooks(**options), clock=clock)
 
 
 def put(store: Store, endpoint: str = ENDPOINT, **changes: Any) -> RolloutState:
@@ -89,17 +91,17 @@ def put(store: Store, endpoint: str = ENDPOINT, **changes: Any) -> RolloutState:
 
 
 def applied(sync: FleetLink, endpoint: str = ENDPOINT) -> tuple[float, Status]:
-    state = sync.state(endpoint)
+    state = sync.states.state(endpoint)
     return state.percent, state.status
 
 
 def roll_back(sync: FleetLink) -> None:
-    sync.roll_back(ENDPOINT, reason="failing", by="guard", evidence={"points": 133})
+    sync.states.roll_back(ENDPOINT, reason="failing", by="guard", evidence={"points": 133})
 
 
 def test_a_worker_that_never_heard_from_the_store_knows_nothing(store: Store, clock: Clock) -> None:
     put(store, percent=100)
-    assert worker(store, clock).state(ENDPOINT).status is Status.UNKNOWN
+    assert worker(store, clock).states.state(ENDPOINT).status is Status.UNKNOWN
 
 
 def test_a_change_is_applied_at_the_next_turn(store: Store, clock: Clock) -> None:
@@ -127,7 +129,7 @@ def test_an_endpoint_without_a_state_of_its_own_follows_the_default(
     sync.poll()
     assert applied(sync) == (25, Status.ROLLED_BACK)
     assert applied(sync, "items.other") == (10, Status.ROLLED_BACK)
-    assert sync.state("items.other").reason == "night"
+    assert sync.states.state("items.other").reason == "night"
 
 
 def test_while_the_store_is_away_the_last_known_state_applies_and_then_nothing_does(
@@ -141,7 +143,7 @@ def test_while_the_store_is_away_the_last_known_state_applies_and_then_nothing_d
     clock.now += STALE_AFTER
     assert not sync.poll()
     assert applied(sync) == (25, Status.ACTIVE)
-    assert sync.age == STALE_AFTER
+    assert sync.states.age == STALE_AFTER
     clock.now += 0.001
     assert applied(sync) == (25, Status.UNKNOWN)
     store.away = False
@@ -288,12 +290,12 @@ def test_counts_are_flushed_with_the_epochs_that_the_worker_applies(
     put(store, DEFAULT, percent=10)
     counting(sync, 3)
     sync.step()
-    assert sync.state(ENDPOINT).epoch == 1
+    assert sync.states.state(ENDPOINT).epoch == 1
     clock.now += 7
     sync.step()
     (known,) = store.workers()
     assert requests(store) == 3
-    assert known.heartbeat.worker == sync.worker
+    assert known.heartbeat.worker == sync.states.worker
     assert known.heartbeat.epochs == {ENDPOINT: 1, DEFAULT: 2}
     assert known.heartbeat.uptime == 7
     assert known.heartbeat.vitals == {"memory_bytes": 5.0}
@@ -350,58 +352,60 @@ def test_a_failure_is_counted_each_time_and_logged_once(
 
 
 def test_the_background_thread_flushes_what_is_left_when_it_is_stopped(store: Store) -> None:
-    sync = FleetLink(store, stale_after=STALE_AFTER)
+    sync = FleetLink(store, AppliedStates(stale_after=STALE_AFTER), Ledger())
     put(store, percent=25)
-    sync.start()
-    sync.start()
-    assert sync.wait_until_heard(30)
+    sync.background.start()
+    sync.background.start()
+    assert sync.states.wait_until_heard(30)
     assert applied(sync) == (25, Status.ACTIVE)
     counting(sync, 5)
-    sync.stop()
-    sync.stop()
+    sync.background.stop()
+    sync.background.stop()
     assert requests(store) == 5
     counting(sync, 2)
-    sync.start()
-    sync.stop()
+    sync.background.start()
+    sync.background.stop()
     assert requests(store) == 7
 
 
 def test_a_worker_that_stops_tries_once_more_where_its_connection_was_lost(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync = FleetLink(store, stale_after=STALE_AFTER)
-    monkeypatch.setattr(sync, "_run", lambda: None)  # only the end tells
-    sync.start()
+    sync = FleetLink(store, AppliedStates(stale_after=STALE_AFTER), Ledger())
+    monkeypatch.setattr(sync.background, "_run", lambda: None)  # only the end tells
+    sync.background.start()
     counting(sync, 3)
     store.flushes_lost = 1
-    sync.stop()
+    sync.background.stop()
     assert requests(store) == 3
 
 
 FORK = """
 import os, sys
 from detection_api.canary.state.memory import MemoryStore
+from detection_api.canary.fleet.applied_states import AppliedStates
 from detection_api.canary.fleet.link import FleetLink
+from detection_api.canary.state.ledger import Ledger
 
-sync = FleetLink(MemoryStore(), stale_after=60)
-sync.start()
-assert sync.wait_until_heard(30)
+sync = FleetLink(MemoryStore(), AppliedStates(stale_after=60), Ledger())
+sync.background.start()
+assert sync.states.wait_until_heard(30)
 with sync.ledger as batch:
     batch.tally("e", "domain").requests += 1
-parent = sync.worker
+parent = sync.states.worker
 child = os.fork()
 if child == 0:
-    assert sync.worker != parent
-    assert not sync.wait_until_heard(0)
+    assert sync.states.worker != parent
+    assert not sync.states.wait_until_heard(0)
     with sync.ledger as batch:
         assert not batch.tallies
-    sync.start()
-    assert sync.wait_until_heard(30)
-    sync.stop()
+    sync.background.start()
+    assert sync.states.wait_until_heard(30)
+    sync.background.stop()
     os._exit(0)
 _, status = os.waitpid(child, 0)
 assert status == 0
-sync.stop()
+sync.background.stop()
 assert sync.ledger.totals["e", "domain"].requests == 1
 print("parent and child are workers of their own")
 """

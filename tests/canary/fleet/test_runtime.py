@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 
 from detection_api.canary.contract.encoder import Contract
 from detection_api.canary.contract.rules import rules_of
-from detection_api.canary.fleet.runtime import MAX_NOTED, Runtime
+from detection_api.canary.fleet.local_guard import MAX_WAITING
+from detection_api.canary.fleet.runtime import HostApplication, Runtime
 from detection_api.canary.guard.guard import Alarm, Guard, replay
 from detection_api.canary.metrics import FAULTS
 from detection_api.canary.serving.engine import CanaryRequest, Result, Route
@@ -47,8 +48,7 @@ class Worker:
         self.runtime = Runtime(
             CanarySettings.from_environ({"SHADOW_PERCENT": "0", **environ}),
             store,
-            answers=(),
-            endpoints=[ENDPOINT],
+            HostApplication(endpoints=(ENDPOINT,)),
             is_alone=is_alone,
             clock=clock,
         )
@@ -95,9 +95,9 @@ def test_seven_failures_in_a_row_and_the_endpoint_is_legacys(
 ) -> None:
     worker.domain = fail
     assert [worker.ask() for _ in range(8)] == ["legacy fallback"] * 7 + ["legacy rolled_back"]
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     (event,) = (event for event in store.events() if event.kind is EventKind.ROLLBACK)
-    assert event.by == worker.runtime.sync.worker
+    assert event.by == worker.runtime.states.worker
     assert event.reason == "failing: 7 of the domain's last 7 requests failed"
     assert event.evidence["first_request_id"] == "r-1"
     assert replay(event.evidence)
@@ -118,7 +118,7 @@ def test_evidence_has_the_good_requests_that_came_before_the_failures(
     worker.domain = fail
     for _ in range(8):
         worker.ask()
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     (event,) = (event for event in store.events() if event.kind is EventKind.ROLLBACK)
     assert event.evidence["batches"] == [[1, 5], [7, 0]]
     assert replay(event.evidence)
@@ -127,13 +127,13 @@ def test_evidence_has_the_good_requests_that_came_before_the_failures(
 def test_good_requests_are_counted_by_the_next_turn_and_before_there_are_many(
     worker: Worker, store: MemoryStore
 ) -> None:
-    for _ in range(MAX_NOTED + 1):
+    for _ in range(MAX_WAITING + 1):
         worker.ask()
-    with worker.runtime.sync.ledger as batch:
-        assert batch.tally(ENDPOINT, "domain").good == MAX_NOTED
-    worker.runtime.sync.step()
+    with worker.runtime.link.ledger as batch:
+        assert batch.tally(ENDPOINT, "domain").good == MAX_WAITING
+    worker.runtime.link.step()
     tally = summed(store.ledger(ALL))[ENDPOINT, "domain"]
-    assert (tally.requests, tally.good, sum(tally.latency.values())) == (MAX_NOTED + 1,) * 3
+    assert (tally.requests, tally.good, sum(tally.latency.values())) == (MAX_WAITING + 1,) * 3
 
 
 def test_a_failure_is_judged_after_what_another_thread_is_counting(
@@ -152,7 +152,7 @@ def test_a_failure_is_judged_after_what_another_thread_is_counting(
 
     monkeypatch.setattr(Guard, "domain", note)
     worker.ask()
-    counting = threading.Thread(target=worker.runtime.sync.step)
+    counting = threading.Thread(target=worker.runtime.link.step)
     counting.start()
     assert judges.wait(30)
     worker.domain = fail
@@ -174,11 +174,11 @@ worker = Worker(MemoryStore(), Clock())
 worker.ask()
 child = os.fork()
 if child == 0:
-    worker.runtime.sync.step()
-    os._exit(len(worker.runtime.sync.ledger.totals))
+    worker.runtime.link.step()
+    os._exit(len(worker.runtime.link.ledger.totals))
 _, status = os.waitpid(child, 0)
-worker.runtime.sync.step()
-print(os.waitstatus_to_exitcode(status), worker.runtime.sync.ledger.totals[ENDPOINT, "legacy"].good)
+worker.runtime.link.step()
+print(os.waitstatus_to_exitcode(status), worker.runtime.link.ledger.totals[ENDPOINT, "legacy"].good)
 """
 
 
@@ -197,10 +197,10 @@ def test_a_resumed_endpoint_is_judged_anew(worker: Worker, store: MemoryStore) -
     worker.domain = fail
     for _ in range(7):
         worker.ask()
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     state = store.read().states[ENDPOINT]
     store.write(replace(state, status=Status.ACTIVE), EventKind.RESUME, {})
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     assert [worker.ask() for _ in range(8)] == ["legacy fallback"] * 7 + ["legacy rolled_back"]
 
 
@@ -210,10 +210,10 @@ def test_a_client_that_forces_a_broken_domain_changes_nothing_for_others(
     worker.domain = fail
     for _ in range(100):
         assert worker.ask(forced=Arm.DOMAIN) == "legacy fallback"
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     worker.domain = lambda **_: {"name": "new"}
     assert worker.ask() == "domain rollout"
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     assert [event.kind for event in store.events()] == [EventKind.SET]
     tally = summed(store.ledger(ALL))[ENDPOINT, "domain"]
     assert (tally.requests, tally.forced, tally.bad, tally.good) == (101, 100, 0, 1)
@@ -248,7 +248,7 @@ def test_failures_spread_over_workers_reach_the_fleets_guard(clock: Clock) -> No
         for _ in range(4):
             worker.ask()
     for worker in [*workers, *workers]:
-        worker.runtime.sync.step()
+        worker.runtime.link.step()
     assert [worker.ask() for worker in workers] == ["legacy rolled_back"] * 3
     (event,) = (event for event in store.events() if event.kind is EventKind.ROLLBACK)
     assert event.by == "guard"
@@ -258,7 +258,7 @@ def test_under_the_kill_switch_the_domain_gets_no_share(store: MemoryStore, cloc
     worker = Worker(store, clock, USE_DOMAIN_SERVICE="false")
     for _ in range(10):
         assert worker.ask() == "legacy kill_switch"
-    assert worker.runtime._share(worker.runtime.sync.state(ENDPOINT)) == 0
+    assert worker.runtime.overrides.share_of(worker.runtime.states.state(ENDPOINT)) == 0
 
 
 def sample(name: str, **labels: str) -> float | None:
@@ -267,18 +267,18 @@ def sample(name: str, **labels: str) -> float | None:
 
 
 def test_gauges_show_what_the_worker_applies(worker: Worker, store: MemoryStore) -> None:
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     assert sample("canary_percent") == 100
     assert sample("canary_rolled_back") == 0
     assert sample("canary_epoch") == 1
     worker.domain = fail
     worker.ask()
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     assert sample("canary_guard_points", signal="failing", level="worker") == 19
     assert sample("canary_guard_points", signal="failing", level="fleet") == 19
     for _ in range(6):
         worker.ask()
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     assert sample("canary_rolled_back") == 1
 
 
@@ -293,7 +293,7 @@ def test_counters_tell_what_the_ledger_tells(worker: Worker, store: MemoryStore)
     worker.domain = fail
     for _ in range(3):
         worker.ask()
-    worker.runtime.sync.step()
+    worker.runtime.link.step()
     ledger = summed(store.ledger(ALL))
     assert fallbacks() - before[0] == ledger[ENDPOINT, "legacy"].fallbacks == 3
     assert failures() - before[1] == ledger[ENDPOINT, "domain"].errors == 3
@@ -322,4 +322,4 @@ def test_a_request_is_answered_though_no_thread_is_to_be_had_and_the_next_one_tr
         worker.runtime.start(within=30)
         assert worker.ask() == "domain rollout"
     finally:
-        worker.runtime.sync.stop()
+        worker.runtime.link.background.stop()

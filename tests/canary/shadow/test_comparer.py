@@ -13,13 +13,14 @@ from prometheus_client import REGISTRY
 
 from detection_api.canary.contract.encoder import Contract
 from detection_api.canary.contract.rules import rules_of
+from detection_api.canary.fleet.applied_states import AppliedStates
 from detection_api.canary.fleet.link import FleetLink
 from detection_api.canary.serving.engine import Engine, Route
 from detection_api.canary.serving.observation import DeadlinePool
 from detection_api.canary.serving.settings import SETTLE, CanarySettings
 from detection_api.canary.shadow.comparer import Comparer
 from detection_api.canary.shadow.queue import Job
-from detection_api.canary.state.ledger import Tally
+from detection_api.canary.state.ledger import Ledger, Tally
 from detection_api.canary.state.memory import MemoryStore
 from detection_api.canary.state.types import AcceptedDifference, Arm, Mismatch, Shared
 from tests.canary.stores import ALL, summed
@@ -108,11 +109,14 @@ class Exam:
         self.now = 1000.0
         self.is_away = False
         self.store = MemoryStore(lambda: datetime.fromtimestamp(self.now, UTC))
-        self.sync = FleetLink(self.store, stale_after=STALE_AFTER, clock=lambda: self.now)
+        states = AppliedStates(stale_after=STALE_AFTER, clock=lambda: self.now)
+        ledger = Ledger(lambda: self.now)
+        self.sync = FleetLink(self.store, states, ledger, clock=lambda: self.now)
         self._engine = Engine(CanarySettings(pinned={}), (NotHereError,), DeadlinePool(1))
-        self._examiner = Comparer(
+        self._comparer = Comparer(
             self._engine,
-            self.sync,
+            states,
+            ledger,
             store_values=store_values,
             settle=SETTLE,
             clock=lambda: self.now,
@@ -139,7 +143,7 @@ class Exam:
         waiting: Job | None = job
         while waiting is not None:
             self.now = max(self.now, waiting.due)
-            waiting = self._examiner.look(waiting)
+            waiting = self._comparer.compare(waiting)
 
     def compare(self, arm: Arm = Arm.LEGACY) -> None:
         self.look(self.answer(arm))

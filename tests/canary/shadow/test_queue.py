@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from detection_api.canary.contract.encoder import Contract
 from detection_api.canary.contract.rules import rules_of
 from detection_api.canary.flask import Canary
-from detection_api.canary.fleet.runtime import Runtime
+from detection_api.canary.fleet.runtime import HostApplication, Runtime
 from detection_api.canary.serving.decision import Decision, Reason
 from detection_api.canary.serving.engine import CanaryRequest, Result, Route
 from detection_api.canary.serving.observation import Observation
@@ -356,7 +356,7 @@ def test_the_thread_looks_at_what_is_offered_and_again_when_it_is_due() -> None:
 
 def runtime(**environ: str) -> Runtime:
     overrides = CanarySettings.from_environ(environ)
-    return Runtime(overrides, MemoryStore(), answers=(), endpoints=["item"], is_alone=True)
+    return Runtime(overrides, MemoryStore(), HostApplication(endpoints=("item",)), is_alone=True)
 
 
 def served(reason: Reason = Reason.HOLDOUT) -> Result:
@@ -374,7 +374,7 @@ def ask(request_id: str) -> CanaryRequest:
 def sample(percent: str, requests: int = 4000) -> set[str]:
     drawn = runtime(SHADOW_PERCENT=percent)
     ids = (f"request-{number}" for number in range(requests))
-    return {n for n in ids if drawn.is_compared("item", ask(n), route(), served())}
+    return {n for n in ids if drawn.comparisons.is_chosen("item", ask(n), route(), served())}
 
 
 def test_the_sample_at_10_percent_is_a_tenth_and_a_part_of_that_at_25() -> None:
@@ -392,7 +392,7 @@ def test_the_sample_is_none_at_0_percent_and_all_at_100() -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_answers_are_compared_that_were_decided_for_and_may_run_the_domain(reason: Reason) -> None:
     """Not those that a client forced, not fallbacks; and the kill switch means no domain at all."""
-    is_compared = runtime(SHADOW_PERCENT="100").is_compared(
+    is_compared = runtime(SHADOW_PERCENT="100").comparisons.is_chosen(
         "item", ask("request-1"), route(), served(reason)
     )
     assert is_compared is (
@@ -405,7 +405,7 @@ def test_answers_are_compared_that_were_decided_for_and_may_run_the_domain(reaso
 )
 def test_what_must_not_or_cannot_run_twice_is_not_compared(options: dict[str, Any]) -> None:
     always = runtime(SHADOW_PERCENT="100")
-    assert not always.is_compared("item", ask("request-1"), route(**options), served())
+    assert not always.comparisons.is_chosen("item", ask("request-1"), route(**options), served())
 
 
 def await_true(look: Callable[[], bool]) -> None:
@@ -438,7 +438,7 @@ class Shop:
         given = {"SHADOW_PERCENT": "100", "SHADOW_MAX_PER_SECOND": "1000", **environ}
         canary.init_app(self.app, CanarySettings.from_environ(given), store=store)
         self.runtime: Runtime = self.app.extensions["canary"].runtime
-        self.runtime.sync.step()
+        self.runtime.link.step()
 
     def get(self) -> Response:
         """An answer that its client has read to the end, but not yet closed."""
@@ -455,8 +455,8 @@ class Shop:
 
     def tally(self, arm: Arm) -> Tally:
         """What the ledger has of the endpoint, once the store has been told."""
-        self.runtime.sync.step()
-        return summed(self.runtime.sync.store.ledger(ALL)).get(("item", arm.value), Tally())
+        self.runtime.link.step()
+        return summed(self.runtime.link.store.ledger(ALL)).get(("item", arm.value), Tally())
 
     def await_compared(self, arm: Arm, count: int = 1) -> Tally:
         """The same, once so many comparisons are in it."""
@@ -473,7 +473,7 @@ def test_at_0_percent_a_broken_domain_is_found_behind_legacy() -> None:
     shop.domain = broken
     assert shop.serve() == "legacy; reason=holdout"
     assert shop.await_compared(Arm.LEGACY).mismatched == 1
-    (mismatch,) = shop.runtime.sync.store.mismatches("item")
+    (mismatch,) = shop.runtime.link.store.mismatches("item")
     assert (mismatch.path, mismatch.kind) == ("$", "status")
 
 

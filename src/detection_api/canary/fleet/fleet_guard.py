@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any, Protocol
 
 import structlog
 
@@ -42,8 +43,14 @@ FLEET = "guard"
 
 _EVENTS = {Verdict.WARN: EventKind.WARN, Verdict.HOLD: EventKind.HOLD}
 
-RollBack = Callable[[str, Alarm, str], None]
-"""Rolls an endpoint back for an alarm; the last is who does it."""
+
+class RollBack(Protocol):
+    """Rolls an endpoint back in this worker and in the fleet."""
+
+    def __call__(self, endpoint: str, *, reason: str, by: str, evidence: Mapping[str, Any]) -> None:
+        """Roll `endpoint` back; `by` is the author in the audit."""
+
+
 Share = Callable[[RolloutState], float]
 """The share (0..1) of an endpoint's requests that the domain gets."""
 
@@ -153,7 +160,9 @@ class FleetGuard:
         """Roll back, or tell; what a replay sees again was told by the leader before."""
         verdict = alarm.signal.verdict
         if verdict is Verdict.ROLLBACK:
-            self._roll_back(state.endpoint, alarm, FLEET)
+            self._roll_back(
+                state.endpoint, reason=reason_of(alarm), by=FLEET, evidence=alarm.evidence
+            )
         elif not replays:
             event = RolloutEvent(
                 endpoint=state.endpoint,

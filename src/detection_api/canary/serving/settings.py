@@ -97,6 +97,12 @@ class CanarySettings:
         pinned = self.pinned_percent(state.endpoint)
         return state.percent if pinned is None else pinned
 
+    def share_of(self, state: RolloutState) -> float:
+        """Return the share (0..1) of requests that the domain gets of an endpoint in `state`."""
+        if not (state.status.exposes and self.use_domain):
+            return 0.0
+        return self.percent_of(state) / 100
+
     def checked(self, endpoints: Iterable[str]) -> Self:
         """These overrides, with the kill switch set where one is pinned for none of `endpoints`.
 

@@ -1,4 +1,4 @@
-"""What a shadow comparison does: read `look` first.
+"""What a shadow comparison does: read `Comparer.compare` first.
 
 What differs is looked at once more when the data has settled: data that moves, or that one arm gets
 to see a moment later than the other, is no difference.
@@ -34,10 +34,9 @@ _Judged = tuple[Difference, AcceptedDifference | None]
 """A difference, and what excuses it."""
 
 
-class FleetView(Protocol):
-    """What a comparison needs of the worker's link to the fleet."""
+class States(Protocol):
+    """What a comparison needs of the states that the worker applies."""
 
-    ledger: Ledger
     accepted: tuple[AcceptedDifference, ...]
 
     def state(self, endpoint: str) -> RolloutState:
@@ -54,26 +53,28 @@ class Comparer:
     def __init__(
         self,
         engine: Engine,
-        fleet: FleetView,
+        states: States,
+        ledger: Ledger,
         *,
         store_values: bool,
         settle: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._fleet = fleet
+        self._states = states
+        self._ledger = ledger
         self._sample = noise.sample if store_values else noise.redacted_sample
         self._settle = settle
         self._clock = clock
 
-    def look(self, job: Job) -> Job | None:
+    def compare(self, job: Job) -> Job | None:
         """Compare; the job again where something differs that has to be looked at once more."""
         if job.first is None:
-            return self._look_first(job)
-        self._look_again(job, job.first)
+            return self._compare_first(job)
+        self._compare_again(job, job.first)
         return None
 
-    def _look_first(self, job: Job) -> Job | None:
+    def _compare_first(self, job: Job) -> Job | None:
         """Compare the answer with a run of the other arm.
 
         A domain that fails is a mismatch at once: that is no data that moved.
@@ -91,7 +92,7 @@ class Comparer:
         self._conclude(job, legacy, found, otherwise="equal")
         return None
 
-    def _look_again(self, job: Job, first: FirstPass) -> None:
+    def _compare_again(self, job: Job, first: FirstPass) -> None:
         """Keep of what was found what is still there though the data stood still.
 
         Legacy runs last: between its two runs is every moment whose data the domain may have seen.
@@ -110,7 +111,7 @@ class Comparer:
 
     def _run(self, arm: Arm, job: Job) -> Observation:
         observation = self._engine.run(arm, job.route, job.arguments)
-        with self._fleet.ledger as batch:
+        with self._ledger as batch:
             observe(batch.tally(job.endpoint, arm.value).shadow, observation.seconds)
         if observation.cause is not None:
             log.warning(
@@ -137,7 +138,7 @@ class Comparer:
         if judged:
             outcome = "accepted" if all(excuse for _, excuse in judged) else "mismatch"
         counts = self._counts(job, legacy, outcome, judged)
-        with self._fleet.ledger as batch:
+        with self._ledger as batch:
             batch.add(counts)
         metrics.COMPARISONS.labels(job.endpoint, outcome).inc()
         for difference, excuse in judged:
@@ -149,8 +150,8 @@ class Comparer:
 
         Only the store knows what has expired; a worker that has lost it must not go on excusing.
         """
-        is_lost = self._fleet.state(endpoint).status is Status.UNKNOWN
-        return () if is_lost else self._fleet.accepted
+        is_lost = self._states.state(endpoint).status is Status.UNKNOWN
+        return () if is_lost else self._states.accepted
 
     def _counts(
         self, job: Job, legacy: Observation, outcome: str, judged: Iterable[_Judged]

@@ -151,8 +151,12 @@ class Ledger:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.begin()
+
+    def begin(self) -> None:
+        """Be empty, as the ledger of a new or forked worker is."""
         self._lock = threading.Lock()
-        self._current = LedgerBatch(clock())
+        self._current = LedgerBatch(self._clock())
         self._waiting: list[LedgerBatch] = []
         self._sent = 0
         self.totals: dict[Key, Tally] = {}

@@ -280,7 +280,7 @@ def test_an_answer_is_rolled_back_and_given_as_it_is(url: str) -> None:
 def test_a_write_is_never_compared(url: str, percent: str) -> None:
     shop = Shop(url, environ={"ROLLOUT_PERCENT": percent})
     compared: list[Any] = []
-    shop.app.extensions["canary"].runtime.shadow.offer = compared.append
+    shop.app.extensions["canary"].runtime.comparisons.shadow.offer = compared.append
     names = [f"{number:02}" for number in range(12)]
     assert {shop.order(name).status_code for name in names} == {200}
     assert [name for name, _ in shop.orders()] == names
