@@ -1,5 +1,7 @@
 """Real servers for every test that needs one. Each worker starts its own once, and stops it."""
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -19,6 +21,27 @@ from tests.clusters import MIGRATED, Clusters, create_database, shared_folder
 
 settings.register_profile("suite", deadline=None)  # no test depends on speed
 settings.load_profile("suite")
+
+TEMPORARY = pytest.StashKey[str]()
+"""The folder that this run has made for its temporary files."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the option
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep temporary files outside the folder that all runs of pytest share.
+
+    Each run that starts closes that folder to other users. PostgreSQL's is another one if the
+    tests run as root, so that it would lose its data.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = config.stash[TEMPORARY] = tempfile.mkdtemp(prefix="detection-api-")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remove the temporary files of a run that passed."""
+    if exitstatus == pytest.ExitCode.OK and TEMPORARY in session.config.stash:
+        shutil.rmtree(session.config.stash[TEMPORARY], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True, scope="session")

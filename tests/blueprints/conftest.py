@@ -1,6 +1,7 @@
 """Clients of the application over a small world, one for each arm."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from detection_api.extensions import canary
 from tests.factory import build
 
 Get = Callable[..., TestResponse]
+MakeApp = Callable[[Mapping[str, str]], Flask]
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,19 @@ def app(world: dict[str, str]) -> Iterator[Flask]:
     made = create_app(world)
     yield made
     canary.stop(made)
+
+
+@pytest.fixture
+def make_app() -> Iterator[MakeApp]:
+    """Makes applications with the given environment, and stops them at the end of the test."""
+    with ExitStack() as stack:
+
+        def make(environ: Mapping[str, str]) -> Flask:
+            made = create_app(environ)
+            stack.callback(canary.stop, made)
+            return made
+
+        yield make
 
 
 @pytest.fixture

@@ -54,7 +54,9 @@ def test_the_bearer_of_a_token_chooses_the_arm(
     assert who(client, tokens[role], f"{CAMERAS}?force_domain={word}") == f"{arm}; reason=forced"
 
 
-@pytest.mark.parametrize("token", [None, "", "other", token_format.new_token()], ids=repr)
+@pytest.mark.parametrize(
+    "token", [None, "", "other", token_format.new_token()], ids=["none", "empty", "other", "new"]
+)
 def test_nobody_else_does_and_is_served_all_the_same(
     client: FlaskClient, token: str | None
 ) -> None:

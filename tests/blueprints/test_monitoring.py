@@ -3,29 +3,33 @@
 import json
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
-from detection_api import create_app
 from detection_api.db.replica import Replicated
 from detection_api.extensions import reader
 from detection_api.schemas.monitoring import HealthSchema
+from tests.blueprints.conftest import MakeApp
 from tests.e2e.instance import wait_for
 
 HEALTH = "/api/v1/monitoring/health"
 
-
-def client_of(world: dict[str, str], **environ: str) -> FlaskClient:
-    return create_app({**world, **environ}).test_client()
+ClientOf = Callable[..., FlaskClient]
 
 
 @pytest.fixture
-def client(world: dict[str, str]) -> FlaskClient:
+def client_of(make_app: MakeApp, world: dict[str, str]) -> ClientOf:
+    """Makes a client of an application of its own; keywords are environment variables."""
+    return lambda **environ: make_app({**world, **environ}).test_client()
+
+
+@pytest.fixture
+def client(client_of: ClientOf) -> FlaskClient:
     """Of an application of its own: these tests make others, and the newest reads."""
-    return client_of(world)
+    return client_of()
 
 
 def state(client: FlaskClient) -> dict[str, str]:
@@ -51,8 +55,8 @@ def test_health_is_200_when_every_check_is_fine(client: FlaskClient) -> None:
     assert response.get_json()["checks"]["ingestion"]["lag_seconds"] == 0
 
 
-def test_no_redis_is_no_fault_when_none_is_configured(world: dict[str, str]) -> None:
-    assert state(client_of(world, REDIS_URL=""))["redis"] == "disabled"
+def test_no_redis_is_no_fault_when_none_is_configured(client_of: ClientOf) -> None:
+    assert state(client_of(REDIS_URL=""))["redis"] == "disabled"
 
 
 @pytest.mark.parametrize(
@@ -65,18 +69,18 @@ def test_no_redis_is_no_fault_when_none_is_configured(world: dict[str, str]) -> 
     ids=["database", "redis", "event log"],
 )
 def test_health_is_503_and_names_what_is_failing(
-    world: dict[str, str], environ: dict[str, str], failing: set[str]
+    environ: dict[str, str], failing: set[str], client_of: ClientOf
 ) -> None:
-    checks = state(client_of(world, **environ))
+    checks = state(client_of(**environ))
     assert {name for name, status in checks.items() if status == "failing"} == failing
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["a replica", "one that is away"])
 def test_health_says_how_the_replica_does_and_does_not_fail_for_it(
-    world: dict[str, str], is_there: bool
+    world: dict[str, str], is_there: bool, client_of: ClientOf
 ) -> None:
     url = world["DATABASE_URL"] if is_there else "postgresql://127.0.0.1:1/none"
-    client = client_of(world, DATABASE_READ_URL=url)
+    client = client_of(DATABASE_READ_URL=url)
 
     def is_seen() -> bool:
         assert state(client)["database"] == "ok"
@@ -94,8 +98,8 @@ def test_health_says_how_the_replica_does_and_does_not_fail_for_it(
         reader.pool.dispose()
 
 
-def test_health_leaks_no_address_or_path(world: dict[str, str]) -> None:
-    client = client_of(world, DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/none")
+def test_health_leaks_no_address_or_path(client_of: ClientOf) -> None:
+    client = client_of(DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/none")
     text = client.get(HEALTH).get_data(as_text=True)
     assert "hunter2" not in text
     assert "127.0.0.1" not in text
@@ -176,19 +180,19 @@ def test_an_enormous_line_is_not_held_in_memory(
 
 
 def test_ingestion_is_known_however_the_path_is_spelled(
-    world: dict[str, str], tmp_path: Path
+    world: dict[str, str], tmp_path: Path, client_of: ClientOf
 ) -> None:
     log = Path(world["EVENTS_LOG"])
     alias = tmp_path / "alias"
     alias.symlink_to(log.parent)
     for spelling in (alias / log.name, log.parent / ".." / log.parent.name / log.name):
-        assert state(client_of(world, EVENTS_LOG=str(spelling)))["ingestion"] == "ok"
+        assert state(client_of(EVENTS_LOG=str(spelling)))["ingestion"] == "ok"
 
 
-def test_a_log_nobody_follows_is_failing(world: dict[str, str], tmp_path: Path) -> None:
+def test_a_log_nobody_follows_is_failing(tmp_path: Path, client_of: ClientOf) -> None:
     log = tmp_path / "events.jsonl"
     log.write_text("")
-    assert state(client_of(world, EVENTS_LOG=str(log)))["ingestion"] == "failing"
+    assert state(client_of(EVENTS_LOG=str(log)))["ingestion"] == "failing"
 
 
 def test_metrics_are_prometheus_text(client: FlaskClient) -> None:
