@@ -98,6 +98,7 @@ def store(app: Flask, url: str) -> Store:
     """The fleet's store, with nothing in it."""
     with closing(psycopg2.connect(url)) as connection, connection:
         connection.cursor().execute(
+            "SET LOCAL session_replication_role = replica;"  # without triggers
             "TRUNCATE rollout_state, rollout_event, canary_ledger, canary_worker, canary_mismatch"
         )
     return rollout_of(app).store
