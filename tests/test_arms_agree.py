@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 
 from detection_api.canary.comparison.diff import compare_outcomes
 from detection_api.canary.comparison.differences import ComparedOutcome
-from detection_api.canary.contract.rules import rules_of
 from detection_api.db.cursor import PagePosition
 from detection_api.errors import NotFoundError
 from detection_api.models.records import VIOLATION_STATUSES, VIOLATION_TYPES
-from tests.world import ARMS, CONTRACTS, NOW, World, world
+from tests.world import NOW, ROUTES, World, arms, world
 
 __all__ = ["world"]
 
@@ -53,19 +52,20 @@ MOMENTS = st.sampled_from(
 
 
 def assert_agreed(world: World, endpoint: str, **arguments: Any) -> None:
-    """The bytes are the same, and a shadow comparison, which looks before them, finds nothing."""
-    answers, compared = {}, {}
-    for arm in ("domain", "legacy"):
+    """Assert that the arms answer with the same bytes, and that a shadow comparison says so."""
+    route = ROUTES[endpoint]
+    answers, compared = [], []
+    for implementation in arms(endpoint).values():
         try:
-            value = ARMS[arm][endpoint](**arguments)
-            answers[arm] = CONTRACTS[endpoint].encode(value)
-            compared[arm] = ComparedOutcome(value=CONTRACTS[endpoint].wire(value))
+            value = implementation(**arguments)
+            answers.append(route.contract.encode(value))
+            compared.append(ComparedOutcome(value=route.contract.wire(value)))
         except NotFoundError as error:
-            answers[arm] = str(error).encode()
-            compared[arm] = ComparedOutcome(error=(type(error).__name__, str(error)))
-    assert answers["domain"] == answers["legacy"]
-    rule = rules_of(CONTRACTS[endpoint].schema)
-    assert compare_outcomes(rule, compared["legacy"], compared["domain"]) == ()
+            answers.append(str(error).encode())
+            compared.append(ComparedOutcome(error=(type(error).__name__, str(error))))
+    assert len(set(answers)) == 1
+    domain, *legacy = compared
+    assert [compare_outcomes(route.rule, each, domain) for each in legacy] == [()] * len(legacy)
 
 
 RECORD = st.fixed_dictionaries(
@@ -102,7 +102,7 @@ def test_detection_records(
     if records:
         world.insert("detection_records", *records)
     for page in pages:
-        assert_agreed(world, "detection_records", **page)
+        assert_agreed(world, "records.detection_records", **page)
 
 
 VIOLATION = st.fixed_dictionaries(
@@ -135,7 +135,7 @@ def test_violations(world: World, violations: list[Mapping[str, Any]]) -> None:
     if violations:
         world.insert("violation_events", *violations)
     for violation_id in {0, 1, *(row["id"] for row in violations)}:
-        assert_agreed(world, "violation", violation_id=violation_id)
+        assert_agreed(world, "records.violation", violation_id=violation_id)
 
 
 EPOCHS = (
@@ -188,11 +188,11 @@ def test_statistics(
 ) -> None:
     world.clear()
     world.log_events(*lines)
-    assert_agreed(world, "daily", **daily)
+    assert_agreed(world, "statistics.daily", **daily)
     for arguments in events:
-        assert_agreed(world, "events", **arguments)
+        assert_agreed(world, "statistics.events", **arguments)
     for arguments in history:
-        assert_agreed(world, "history", **arguments)
+        assert_agreed(world, "statistics.history", **arguments)
 
 
 YAML = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.lists(TEXT, max_size=2)
@@ -240,7 +240,7 @@ def test_cameras(world: World, cameras: list[Any], payloads: list[bytes], now: d
     world.write_cameras(yaml.safe_dump({"cameras": cameras}, allow_unicode=True))
     for payload in payloads:
         world.publish(payload)
-    assert_agreed(world, "cameras", active_only=False)
-    assert_agreed(world, "cameras", active_only=True)
+    assert_agreed(world, "cameras.cameras", active_only=False)
+    assert_agreed(world, "cameras.cameras", active_only=True)
     for camera_id in ("cam0", "区域", "7", "a'b\\c%s", "unknown"):
-        assert_agreed(world, "camera_stats", camera_id=camera_id, now=now)
+        assert_agreed(world, "cameras.camera_stats", camera_id=camera_id, now=now)

@@ -1,4 +1,4 @@
-"""The same facts in every shape that the implementations read, and one way to ask both."""
+"""The same facts in every form that the implementations read, and one way to ask them all."""
 
 import json
 import math
@@ -16,57 +16,40 @@ from psycopg2 import extensions, sql
 from psycopg2.extras import Json, execute_values
 
 from detection_api import legacy
-from detection_api.canary.contract.encoder import Contract
+from detection_api.app import BLUEPRINTS
+from detection_api.canary.serving import Route
 from detection_api.config import Settings
 from detection_api.db.pool import READ_ONLY, Pool, bound_waits
 from detection_api.db.reader import decode_json_exactly
+from detection_api.errors import NotFoundError
 from detection_api.extensions import cache, reader
 from detection_api.ingest import camera_statistics
 from detection_api.ingest import cameras as ingest_cameras
 from detection_api.ingest.events import Ingestion
-from detection_api.legacy import cameras as legacy_cameras
-from detection_api.legacy import records as legacy_records
-from detection_api.legacy import statistics as legacy_statistics
 from detection_api.legacy.sources import sources
 from detection_api.models.base import Base
-from detection_api.schemas.cameras import CameraListSchema, CameraStatsSchema
-from detection_api.schemas.records import RecordPageSchema, ViolationSchema
-from detection_api.schemas.statistics import DailyCountSchema, EventPageSchema, HistoryItemSchema
-from detection_api.services import cameras, records, statistics
+from detection_api.rollout.routes import routes_of
 
 NOW = datetime(2025, 10, 31, 9, 15, tzinfo=UTC)
 """A time in the middle of an hour, a day and a month."""
 
-ARMS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
-    "domain": {
-        "detection_records": records.detection_records,
-        "violation": records.violation,
-        "daily": statistics.daily,
-        "events": statistics.events,
-        "history": statistics.history,
-        "cameras": cameras.cameras,
-        "camera_stats": cameras.camera_stats,
-    },
-    "legacy": {
-        "detection_records": legacy_records.detection_records,
-        "violation": legacy_records.violation,
-        "daily": legacy_statistics.daily,
-        "events": legacy_statistics.events,
-        "history": legacy_statistics.history,
-        "cameras": legacy_cameras.cameras,
-        "camera_stats": legacy_cameras.camera_stats,
-    },
-}
 
-CONTRACTS: Mapping[str, Contract] = {
-    "detection_records": Contract(RecordPageSchema),
-    "violation": Contract(ViolationSchema),
-    "daily": Contract(DailyCountSchema(many=True)),
-    "events": Contract(EventPageSchema),
-    "history": Contract(HistoryItemSchema(many=True)),
-    "cameras": Contract(CameraListSchema),
-    "camera_stats": Contract(CameraStatsSchema),
-}
+def _routes() -> dict[str, Route]:
+    app = Flask("routes")
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return routes_of(app)
+
+
+ROUTES: Mapping[str, Route] = _routes()
+"""The canaried routes of the application by endpoint, as `statistics.daily`."""
+
+
+def arms(endpoint: str) -> dict[str, Callable[..., Any]]:
+    """Return the implementations of an endpoint: one if its migration is finished, else both."""
+    route = ROUTES[endpoint]
+    domain: dict[str, Callable[..., Any]] = {"domain": route.domain}
+    return {**domain, "legacy": route.legacy} if route.legacy else domain
 
 
 class World:
@@ -157,13 +140,29 @@ class World:
         with closing(connection), connection, connection.cursor() as cursor:
             yield cursor
 
-    def ask(self, arm: str, endpoint: str, **arguments: Any) -> Any:
-        """What a client gets from `arm`, as JSON decodes it."""
-        return json.loads(self.encoded(arm, endpoint, **arguments))
+    def ask(self, endpoint: str, **arguments: Any) -> Any:
+        """Return the answer of an endpoint as JSON decodes it; every arm has to give the same.
 
-    def encoded(self, arm: str, endpoint: str, **arguments: Any) -> bytes:
-        """What a client gets from `arm`, in bytes."""
-        return CONTRACTS[endpoint].encode(ARMS[arm][endpoint](**arguments))
+        Raises the NotFoundError that every arm raised.
+        """
+        outcomes = {arm: self._outcome(endpoint, arm, arguments) for arm in arms(endpoint)}
+        answer = outcomes["domain"]
+        assert all(_same(answer, outcome) for outcome in outcomes.values()), outcomes
+        if isinstance(answer, NotFoundError):
+            raise answer
+        return json.loads(answer)
+
+    def _outcome(
+        self, endpoint: str, arm: str, arguments: Mapping[str, Any]
+    ) -> bytes | NotFoundError:
+        try:
+            return ROUTES[endpoint].contract.encode(arms(endpoint)[arm](**arguments))
+        except NotFoundError as error:
+            return error
+
+
+def _same(one: bytes | NotFoundError, other: bytes | NotFoundError) -> bool:
+    return type(one) is type(other) and (one == other or str(one) == str(other))
 
 
 def _adapt(value: Any) -> Any:

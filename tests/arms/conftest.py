@@ -1,21 +1,20 @@
-"""Every test of this package that takes `ask` runs against both implementations."""
+"""Every test of this package that takes `ask` asks each implementation of an endpoint."""
 
-from functools import partial
 from typing import Any, Protocol
 
 import pytest
 
-from tests.world import ARMS, World, world
+from tests.world import World, world
 
 __all__ = ["ask", "world"]
 
 
 class Ask(Protocol):
-    """Asks one implementation for what an endpoint answers, as a client gets it."""
+    """Return what a client gets from an endpoint, after every implementation gave the same."""
 
     def __call__(self, endpoint: str, **arguments: Any) -> Any: ...
 
 
-@pytest.fixture(params=ARMS)
-def ask(request: pytest.FixtureRequest, world: World) -> Ask:
-    return partial(world.ask, request.param)
+@pytest.fixture
+def ask(world: World) -> Ask:
+    return world.ask

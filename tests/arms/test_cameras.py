@@ -44,7 +44,7 @@ cameras:
     id: cam0
     unknown: [1, 2]
 """)
-    (camera,) = ask("cameras", active_only=False)["cameras"]
+    (camera,) = ask("cameras.cameras", active_only=False)["cameras"]
     assert list(camera.items()) == [
         ("id", "cam0"),
         ("name", "Front"),
@@ -62,7 +62,7 @@ cameras:
 
 def test_all_but_the_id_may_be_missing(world: World, ask: Ask) -> None:
     world.write_cameras(ONE_CAMERA)
-    assert ask("cameras", active_only=False)["cameras"] == [
+    assert ask("cameras.cameras", active_only=False)["cameras"] == [
         {
             "id": "cam0",
             "name": "cam0",
@@ -107,7 +107,7 @@ def test_odd_values_are_read_alike(
     world: World, ask: Ask, field: str, written: str, expected: object
 ) -> None:
     world.write_cameras(f"cameras: [{{id: x, {field}: {written}}}]")
-    (camera,) = ask("cameras", active_only=False)["cameras"]
+    (camera,) = ask("cameras.cameras", active_only=False)["cameras"]
     assert camera[field] == expected
     assert type(camera[field]) is type(expected)
 
@@ -116,13 +116,13 @@ def test_cameras_are_in_their_configured_order_and_active_ones_can_be_asked_for(
     world: World, ask: Ask
 ) -> None:
     world.write_cameras("cameras: [{id: b}, {id: c, active: false}, {id: a, active: true}]")
-    everything = ask("cameras", active_only=False)["cameras"]
+    everything = ask("cameras.cameras", active_only=False)["cameras"]
     assert [(c["id"], c["status"]) for c in everything] == [
         ("b", "active"),
         ("c", "inactive"),
         ("a", "active"),
     ]
-    assert [c["id"] for c in ask("cameras", active_only=True)["cameras"]] == ["b", "a"]
+    assert [c["id"] for c in ask("cameras.cameras", active_only=True)["cameras"]] == ["b", "a"]
 
 
 def test_entries_without_an_id_are_skipped_and_of_equal_ids_the_first_wins(
@@ -138,13 +138,13 @@ cameras:
   - {id: 7, name: number}
   - {id: "7", name: text}
 """)
-    found = ask("cameras", active_only=False)["cameras"]
+    found = ask("cameras.cameras", active_only=False)["cameras"]
     assert [(c["id"], c["name"]) for c in found] == [("7", "number")]
 
 
 def test_there_may_be_no_cameras(world: World, ask: Ask) -> None:
     world.write_cameras("cameras: []")
-    assert ask("cameras", active_only=False) == {"cameras": []}
+    assert ask("cameras.cameras", active_only=False) == {"cameras": []}
 
 
 def test_statistics_have_every_field_of_the_contract_in_its_order(world: World, ask: Ask) -> None:
@@ -160,7 +160,7 @@ def test_statistics_have_every_field_of_the_contract_in_its_order(world: World, 
             avg_detection_time=0.021,
         )
     )
-    answer = ask("camera_stats", camera_id="cam0", now=NOW)
+    answer = ask("cameras.camera_stats", camera_id="cam0", now=NOW)
     assert list(answer) == ["camera_id", "running", "pid", "log_file", "stats"]
     stats = answer.pop("stats")
     assert answer == {"camera_id": "cam0", "running": True, "pid": 0, "log_file": ""}
@@ -179,7 +179,7 @@ def test_statistics_have_every_field_of_the_contract_in_its_order(world: World, 
 @pytest.mark.parametrize("camera_id", ["cam0", "unknown"])
 def test_without_a_message_everything_is_zero(world: World, ask: Ask, camera_id: str) -> None:
     world.write_cameras(ONE_CAMERA)
-    assert ask("camera_stats", camera_id=camera_id, now=NOW) == {
+    assert ask("cameras.camera_stats", camera_id=camera_id, now=NOW) == {
         "camera_id": camera_id,
         "running": False,
         "pid": 0,
@@ -191,7 +191,7 @@ def test_without_a_message_everything_is_zero(world: World, ask: Ask, camera_id:
 def test_a_camera_that_is_not_configured_has_no_statistics(world: World, ask: Ask) -> None:
     world.write_cameras(ONE_CAMERA)
     world.publish(message(camera_id="cam1", persons=2))
-    answer = ask("camera_stats", camera_id="cam1", now=NOW)
+    answer = ask("cameras.camera_stats", camera_id="cam1", now=NOW)
     assert (answer["running"], answer["stats"]) == (False, NO_STATS)
 
 
@@ -203,7 +203,7 @@ def test_a_detector_runs_while_its_last_message_is_at_most_thirty_seconds_old(
 ) -> None:
     world.write_cameras(ONE_CAMERA)
     world.publish(message(ago, persons=1))
-    answer = ask("camera_stats", camera_id="cam0", now=NOW)
+    answer = ask("cameras.camera_stats", camera_id="cam0", now=NOW)
     assert (answer["running"], answer["stats"]["detected_persons"]) == (running, 1)
 
 
@@ -211,7 +211,7 @@ def test_the_latest_time_wins_and_of_equal_times_the_later_arrival(world: World,
     world.write_cameras(ONE_CAMERA)
     for ago, persons in ((5, 1), (3, 2), (4, 3), (3, 4)):
         world.publish(message(ago, persons=persons))
-    assert ask("camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 4
+    assert ask("cameras.camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 4
 
 
 def test_a_message_from_the_future_does_not_stand_in_the_way_of_later_ones(
@@ -222,14 +222,14 @@ def test_a_message_from_the_future_does_not_stand_in_the_way_of_later_ones(
     future = (utc_now() - NOW).total_seconds() + 3600
     for ago, persons in ((5, 1), (-future, 2), (3, 3)):
         world.publish(message(ago, persons=persons))
-    assert ask("camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 3
+    assert ask("cameras.camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 3
 
 
 @pytest.mark.parametrize("written", [-1, 1.0, "1", True, None, 2**63, [], {}])
 def test_a_count_that_is_no_count_is_zero(world: World, ask: Ask, written: object) -> None:
     world.write_cameras(ONE_CAMERA)
     world.publish(message(persons=written))
-    assert ask("camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 0
+    assert ask("cameras.camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 0
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_rate_that_is_no_number_is_zero(
 ) -> None:
     world.write_cameras(ONE_CAMERA)
     world.publish(message(fps=written))
-    fps = ask("camera_stats", camera_id="cam0", now=NOW)["stats"]["avg_fps"]
+    fps = ask("cameras.camera_stats", camera_id="cam0", now=NOW)["stats"]["avg_fps"]
     assert (fps, type(fps)) == (expected, float)
 
 
@@ -268,4 +268,4 @@ def test_a_malformed_message_changes_nothing(world: World, ask: Ask, payload: by
     world.write_cameras(ONE_CAMERA)
     world.publish(message(persons=1))
     world.publish(payload)
-    assert ask("camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 1
+    assert ask("cameras.camera_stats", camera_id="cam0", now=NOW)["stats"]["detected_persons"] == 1

@@ -1,6 +1,7 @@
 """What both implementations promise about detection records and violations."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from detection_api.errors import NotFoundError
 from tests.arms.conftest import Ask
-from tests.world import ARMS, CONTRACTS, NOW, World
+from tests.world import NOW, ROUTES, World, arms
 
+PAGE = "records.detection_records"
 INT64_MAX = 2**63 - 1
 FIRST_PAGE: dict[str, Any] = {
     "camera_id": "cam0",
@@ -42,7 +44,7 @@ def test_a_record_has_every_field_of_the_contract_in_its_order(world: World, ask
         fps=25,
         processing_time=0.1,
     )
-    page = ask("detection_records", **FIRST_PAGE)
+    page = ask("records.detection_records", **FIRST_PAGE)
     assert list(page) == ["records", "total", "camera_id", "limit", "offset"]
     assert list(page["records"][0].items()) == [
         ("id", 1),
@@ -58,18 +60,20 @@ def test_a_record_has_every_field_of_the_contract_in_its_order(world: World, ask
     ]
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_comparisons_look_at_the_page_that_a_client_gets(world: World, arm: str) -> None:
+@pytest.mark.parametrize("implementation", arms(PAGE).values(), ids=arms(PAGE))
+def test_comparisons_look_at_the_page_that_a_client_gets(
+    world: World, implementation: Callable[..., Any]
+) -> None:
     """What only the encoder would drop is a difference to them."""
     for seconds in range(3):
         record(world, NOW + timedelta(seconds=seconds), fps=24.5)
-    contract, page = CONTRACTS["detection_records"], ARMS[arm]["detection_records"](**FIRST_PAGE)
+    contract, page = ROUTES[PAGE].contract, implementation(**FIRST_PAGE)
     assert contract.wire(page) == json.loads(contract.encode(page))
 
 
 def test_what_a_detector_left_out_is_null_or_zero(world: World, ask: Ask) -> None:
     record(world, NOW)
-    (found,) = ask("detection_records", **FIRST_PAGE)["records"]
+    (found,) = ask("records.detection_records", **FIRST_PAGE)["records"]
     assert found["timestamp"] == "2025-10-31T09:15:00Z"
     assert (found["frame_number"], found["fps"], found["processing_time"]) == (None, None, None)
     assert (found["person_count"], found["sanitize_events"]) == (0, 0)
@@ -80,13 +84,13 @@ def test_records_are_newest_first_and_of_equal_times_the_higher_id_is(
 ) -> None:
     for seconds in (0, 5, 5, 3):
         record(world, NOW + timedelta(seconds=seconds))
-    assert ids(ask("detection_records", **FIRST_PAGE)) == [3, 2, 4, 1]
+    assert ids(ask("records.detection_records", **FIRST_PAGE)) == [3, 2, 4, 1]
 
 
 def test_only_the_camera_asked_for_counts(world: World, ask: Ask) -> None:
     record(world, NOW, "区域 'α' \\ 100%s")
     record(world, NOW)
-    page = ask("detection_records", **{**FIRST_PAGE, "camera_id": "区域 'α' \\ 100%s"})
+    page = ask("records.detection_records", **{**FIRST_PAGE, "camera_id": "区域 'α' \\ 100%s"})
     assert (ids(page), page["total"], page["camera_id"]) == ([1], 1, "区域 'α' \\ 100%s")
 
 
@@ -105,13 +109,13 @@ def test_every_page_has_the_total_of_all(
 ) -> None:
     for _ in range(5):
         record(world, NOW)
-    page = ask("detection_records", **{**FIRST_PAGE, "limit": limit, "offset": offset})
+    page = ask("records.detection_records", **{**FIRST_PAGE, "limit": limit, "offset": offset})
     assert (ids(page), page["total"]) == (expected, 5)
     assert (page["limit"], page["offset"]) == (limit, offset)
 
 
 def test_an_unknown_camera_has_no_records(ask: Ask) -> None:
-    assert ask("detection_records", **FIRST_PAGE) == {
+    assert ask("records.detection_records", **FIRST_PAGE) == {
         "records": [],
         "total": 0,
         "camera_id": "cam0",
@@ -143,7 +147,7 @@ def test_windows_include_both_ends(
 ) -> None:
     for n in range(3):
         record(world, NOW + n * SECOND)
-    page = ask("detection_records", **{**FIRST_PAGE, "start_time": start, "end_time": end})
+    page = ask("records.detection_records", **{**FIRST_PAGE, "start_time": start, "end_time": end})
     assert (ids(page), page["total"]) == (expected, len(expected))
 
 
@@ -166,7 +170,7 @@ def test_a_violation_has_every_field_of_the_contract_in_its_order(world: World, 
         created_at=NOW + TICK,
         updated_at=NOW + SECOND,
     )
-    found = ask("violation", violation_id=1)
+    found = ask("records.violation", violation_id=1)
     assert list(found.items()) == [
         ("id", 1),
         ("camera_id", "cam0"),
@@ -188,7 +192,7 @@ def test_a_violation_has_every_field_of_the_contract_in_its_order(world: World, 
 
 def test_a_new_violation_is_pending_and_the_rest_of_it_null(world: World, ask: Ask) -> None:
     violation(world)
-    found = ask("violation", violation_id=1)
+    found = ask("records.violation", violation_id=1)
     assert found["status"] == "pending"
     assert [name for name, value in found.items() if value is None] == [
         "track_id",
@@ -207,4 +211,4 @@ def test_a_violation_that_does_not_exist_is_not_found(
 ) -> None:
     violation(world)
     with pytest.raises(NotFoundError, match=rf"^There is no violation {violation_id}\.$"):
-        ask("violation", violation_id=violation_id)
+        ask("records.violation", violation_id=violation_id)

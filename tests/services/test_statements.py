@@ -17,7 +17,7 @@ from detection_api.errors import NotFoundError
 from detection_api.services import records
 from detection_api.services.filtered_query import FilteredQuery
 from detection_api.services.statistics import DAILY, EVENTS, HISTORY
-from tests.world import ARMS, NOW, World
+from tests.world import NOW, ROUTES, World
 
 PARAMETERS: dict[str, Any] = {
     "camera_id": "cam3",
@@ -33,7 +33,7 @@ PARAMETERS: dict[str, Any] = {
     "last": NOW.date(),
 }
 CALLS: dict[str, dict[str, Any]] = {
-    "detection_records": {
+    "records.detection_records": {
         "camera_id": "cam0",
         "limit": 1,
         "offset": 0,
@@ -41,18 +41,18 @@ CALLS: dict[str, dict[str, Any]] = {
         "start_time": NOW,
         "end_time": NOW,
     },
-    "violation": {"violation_id": 1},
-    "daily": {"days": 7, "today": NOW.date(), "camera_id": "cam0"},
-    "events": {
+    "records.violation": {"violation_id": 1},
+    "statistics.daily": {"days": 7, "today": NOW.date(), "camera_id": "cam0"},
+    "statistics.events": {
         "start_time": NOW,
         "end_time": NOW,
         "event_type": "A",
         "camera_id": "cam0",
         "limit": 1,
     },
-    "history": {"since": NOW, "limit": 1, "camera_id": "cam0"},
-    "cameras": {"active_only": True},
-    "camera_stats": {"camera_id": "cam0", "now": NOW},
+    "statistics.history": {"since": NOW, "limit": 1, "camera_id": "cam0"},
+    "cameras.cameras": {"active_only": True},
+    "cameras.camera_stats": {"camera_id": "cam0", "now": NOW},
 }
 FILL = """
 INSERT INTO detection_records (timestamp, camera_id)
@@ -75,7 +75,7 @@ def test_an_endpoint_is_one_statement_however_often_it_is_asked(
 ) -> None:
     for _ in range(3):
         try:
-            ARMS["domain"][endpoint](**CALLS[endpoint])
+            ROUTES[endpoint].domain(**CALLS[endpoint])
         except NotFoundError:
             continue
     with world.pool.connection() as connection:
