@@ -78,6 +78,12 @@ PERCENT = Gauge(
     ["endpoint"],
     multiprocess_mode="livemax",
 )
+PINNED = Gauge(
+    "canary_pinned_percent",
+    "Share of subjects, 0 to 100, that a variable of the environment pins for an endpoint.",
+    ["endpoint", "variable"],
+    multiprocess_mode="livemax",
+)
 ROLLED_BACK = Gauge(
     "canary_rolled_back",
     "1 where an endpoint is rolled back, or its state has been unknown for too long.",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from detection_api.canary.fleet.fleet_guard import FLEET, PRUNE_EVERY, FleetGuard, reason_of
-from detection_api.canary.guard.guard import Alarm, Signal, replay
+from detection_api.canary.fleet.fleet_guard import FLEET, PRUNE_EVERY, FleetGuard
+from detection_api.canary.guard.guard import Signal, replay
 from detection_api.canary.state.histogram import bin_of
 from detection_api.canary.state.ledger import LedgerBatch, Tally
 from detection_api.canary.state.memory import MemoryStore
@@ -206,30 +206,3 @@ def test_the_leader_prunes_the_ledger_once_an_hour(fleet: Fleet) -> None:
     fleet.clock.now += 1
     fleet.lead(leader)
     assert fleet.store.ledger(timedelta(days=99)) == []
-
-
-@pytest.mark.parametrize(
-    ("signal", "totals", "sentence"),
-    [
-        (
-            Signal.FAILING,
-            {"bad": 7, "good": 3},
-            "failing: 7 of the domain's last 10 requests failed",
-        ),
-        (
-            Signal.SLOW,
-            {"bad": 10, "good": 0},
-            "slow: 10 of the domain's last 10 requests were slow",
-        ),
-        (
-            Signal.WORSE,
-            {"domain_bad": 9, "domain_good": 91, "legacy_bad": 1, "legacy_good": 299},
-            "worse: 9 of the domain's last 100 requests failed, beside 1 of legacy's 300",
-        ),
-    ],
-    ids=lambda value: value.value if isinstance(value, Signal) else "",
-)
-def test_an_alarm_is_a_sentence_for_an_operator(
-    signal: Signal, totals: dict[str, int], sentence: str
-) -> None:
-    assert reason_of(Alarm(signal, {"totals": totals})) == sentence

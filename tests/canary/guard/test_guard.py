@@ -148,6 +148,7 @@ def test_each_signal_has_its_verdict() -> None:
         "slow": "warn",
         "worse": "hold",
         "slower": "hold",
+        "differing": "rollback",
     }
 
 
@@ -288,7 +289,7 @@ def test_a_batch_of_one_request_is_that_request(
             bad=int(bad), good=int(not bad), slow=int(seconds > SLOW_SECONDS), seconds={seconds: 1}
         )
         sides = {"domain": ArmSample(), "legacy": ArmSample()} | {arm: side}
-        alarms = merged.add(Sample(**sides, share=share))
+        alarms = merged.add(Sample(domain=sides["domain"], legacy=sides["legacy"], share=share))
         assert [a.signal for a in judge(bad, seconds, share, "r")] == [a.signal for a in alarms]
         assert single.points() == merged.points()
         assert single.verdict is merged.verdict

@@ -25,6 +25,7 @@ _COMPARED = frozenset({Reason.ROLLOUT, Reason.HOLDOUT, Reason.ROLLED_BACK, Reaso
 class Comparisons:
     """The shadow comparisons of one worker.
 
+    `on_outcome` is called with the endpoint, the outcome and the request's id of each comparison.
     `context` is entered around implementations, which run after the response. `clock` is
     monotonic, in seconds.
     """
@@ -36,18 +37,21 @@ class Comparisons:
         states: AppliedStates,
         ledger: Ledger,
         *,
+        on_outcome: Callable[[str, str, str], None],
         context: Callable[[], AbstractContextManager[Any]],
         clock: Callable[[], float],
     ) -> None:
         self._percent = overrides.shadow_percent
         self._states = states
         self._ledger = ledger
+        self._on_outcome = on_outcome
         comparer = Comparer(
             engine,
             states,
             ledger,
             store_values=overrides.store_values,
             settle=overrides.settle,
+            on_outcome=self._judge,
             clock=clock,
         )
         self.shadow = Shadow(
@@ -96,6 +100,12 @@ class Comparisons:
                 state=state,
             )
         )
+
+    def _judge(self, job: Job, outcome: str) -> None:
+        """Pass an outcome on; after a mismatch, compare the next answers as they come."""
+        if outcome == "mismatch":
+            self.shadow.be_eager(job.endpoint)
+        self._on_outcome(job.endpoint, outcome, job.request_id)
 
     def _count_drop(self, job: Job) -> None:
         with self._ledger as batch:

@@ -19,7 +19,8 @@ from detection_api.canary.fleet.accounting import (
     ordinary,
 )
 from detection_api.canary.fleet.applied_states import AppliedStates
-from detection_api.canary.fleet.fleet_guard import reason_of
+from detection_api.canary.fleet.fleet_guard import RollBack
+from detection_api.canary.fleet.reasons import reason_of
 from detection_api.canary.guard import Alarm, Guard, Verdict
 from detection_api.canary.serving import CanaryRequest, Result
 from detection_api.canary.state import Arm, Ledger
@@ -28,16 +29,24 @@ log = structlog.get_logger(__name__)
 
 MAX_WAITING = 64
 """Ordinary requests that wait to be counted together, within some tenths of a millisecond."""
+_JUDGED = ("equal", "accepted", "mismatch")
+"""Outcomes of a comparison that count for or against the domain."""
 
 
 class LocalGuard:
     """Counts requests in the ledger and judges them; `clock` is monotonic, in seconds."""
 
     def __init__(
-        self, states: AppliedStates, ledger: Ledger, *, clock: Callable[[], float]
+        self,
+        states: AppliedStates,
+        ledger: Ledger,
+        *,
+        roll_back: RollBack,
+        clock: Callable[[], float],
     ) -> None:
         self._states = states
         self._ledger = ledger
+        self._roll_back = roll_back
         self._failed_clients = FailedClients(clock)
         self.begin()
 
@@ -65,6 +74,16 @@ class LocalGuard:
         else:
             self.settle()
             self._account(endpoint, ask, served, status)
+
+    def judge_comparison(self, endpoint: str, outcome: str, request_id: str) -> None:
+        """Judge a comparison, which is counted already, by its outcome.
+
+        Noise says nothing, nor does a comparison that was inconclusive.
+        """
+        if outcome in _JUDGED:
+            with self._settling:
+                alarms = self._guard(endpoint).comparison(outcome == "mismatch", request_id)
+            self._act(endpoint, alarms)
 
     def settle(self) -> None:
         """Count and judge the ordinary requests that wait.
@@ -105,15 +124,18 @@ class LocalGuard:
 
     def _judge(self, endpoint: str, arm: Arm) -> Callable[..., tuple[Alarm, ...]]:
         """Return the function that judges the requests of an endpoint's arm."""
-        guard = self._guards.get(endpoint) or self._guards.setdefault(endpoint, Guard())
+        guard = self._guard(endpoint)
         return guard.domain if arm is Arm.DOMAIN else guard.legacy
+
+    def _guard(self, endpoint: str) -> Guard:
+        return self._guards.get(endpoint) or self._guards.setdefault(endpoint, Guard())
 
     def _act(self, endpoint: str, alarms: Iterable[Alarm]) -> None:
         for alarm in alarms:
             reason, evidence = reason_of(alarm), alarm.evidence
             if alarm.signal.verdict is Verdict.ROLLBACK:
                 worker = self._states.worker
-                self._states.roll_back(endpoint, reason=reason, by=worker, evidence=evidence)
+                self._roll_back(endpoint, reason=reason, by=worker, evidence=evidence)
             else:
                 last = evidence["last_request_id"]
                 log.warning("guard_alarm", endpoint=endpoint, reason=reason, request_id=last)

@@ -16,6 +16,7 @@ from detection_api.canary.fleet.comparisons import Comparisons
 from detection_api.canary.fleet.fleet_guard import FleetGuard
 from detection_api.canary.fleet.link import FleetLink, Hooks, call
 from detection_api.canary.fleet.local_guard import LocalGuard
+from detection_api.canary.fleet.reasons import with_pin
 from detection_api.canary.serving import (
     CanaryRequest,
     CanarySettings,
@@ -65,17 +66,23 @@ class Runtime:
         stale_after = math.inf if is_alone else overrides.stale_after
         self.states = AppliedStates(stale_after=stale_after, clock=clock)
         ledger = Ledger(clock)
-        self._local_guard = LocalGuard(self.states, ledger, clock=clock)
+        self._local_guard = LocalGuard(self.states, ledger, roll_back=self._roll_back, clock=clock)
         self.account = self._local_guard.account
         self._fleet_guard = FleetGuard(
             store,
-            roll_back=self.states.roll_back,
+            roll_back=self._roll_back,
             share=overrides.share_of,
             retention=timedelta(days=overrides.retention_days),
             clock=clock,
         )
         self.comparisons = Comparisons(
-            overrides, self._engine, self.states, ledger, context=host.context, clock=clock
+            overrides,
+            self._engine,
+            self.states,
+            ledger,
+            on_outcome=self._local_guard.judge_comparison,
+            context=host.context,
+            clock=clock,
         )
         hooks = Hooks(
             vitals=host.vitals,
@@ -124,6 +131,13 @@ class Runtime:
             state = RolloutState(endpoint=endpoint, status=Status.UNKNOWN)
         return self._engine.serve(route, state, ask, arguments)
 
+    def _roll_back(
+        self, endpoint: str, *, reason: str, by: str, evidence: Mapping[str, Any]
+    ) -> None:
+        """Roll an endpoint back; the reason names a variable that pins its percentage."""
+        reason = with_pin(reason, self.overrides.pin_of(endpoint))
+        self.states.roll_back(endpoint, reason=reason, by=by, evidence=evidence)
+
     def _close(self, ledger: Ledger) -> None:
         """Count all requests that were served, in the ledger and in Prometheus' counters."""
         self._local_guard.settle()
@@ -140,6 +154,8 @@ class Runtime:
                 rolled_back=not state.status.exposes,
                 epoch=state.epoch,
             )
+            if variable := self.overrides.pin_of(endpoint):
+                metrics.PINNED.labels(endpoint, variable).set(self.overrides.percent_of(state))
         levels = {"worker": self._local_guard.guards, "fleet": self._fleet_guard.guards}
         for level, guards in levels.items():
             for endpoint, guard in list(guards.items()):

@@ -40,6 +40,8 @@ class Signal(Enum):
     """It fails more often than legacy, by more than 0.5 percentage points."""
     SLOWER = "slower"
     """Its P95 is over LATE_RATIO times legacy's."""
+    DIFFERING = "differing"
+    """Clearly more than 5% of the answers compared recently are wrong; 7 in a row are enough."""
 
     @property
     def verdict(self) -> Verdict:
@@ -53,6 +55,7 @@ VERDICTS: Mapping[Signal, Verdict] = {
     Signal.SLOW: Verdict.WARN,
     Signal.WORSE: Verdict.HOLD,
     Signal.SLOWER: Verdict.HOLD,
+    Signal.DIFFERING: Verdict.ROLLBACK,
 }
 PARAMETERS: Mapping[Signal, Mapping[str, Any]] = {
     Signal.FAILING: {"up": 19, "k": 7},
@@ -60,6 +63,7 @@ PARAMETERS: Mapping[Signal, Mapping[str, Any]] = {
     Signal.SLOW: {"up": 13, "k": 10},
     Signal.WORSE: {"ratio": 3, "margin": 0.005, "limit": 12},
     Signal.SLOWER: {"ratio": 3, "margin": 0.01, "limit": 12},
+    Signal.DIFFERING: {"up": 19, "k": 7},
 }
 """The arguments of each signal's test: a `Cusum`, or a `Wealth` where it compares with legacy."""
 

@@ -71,6 +71,10 @@ class Sample:
     domain: ArmSample
     legacy: ArmSample
     share: float
+    mismatched: int = 0
+    """Compared answers that differ from legacy's, unless the difference is accepted."""
+    matched: int = 0
+    """Compared answers that are equal to legacy's, or differ in an accepted way."""
 
 
 class Guard:
@@ -84,7 +88,9 @@ class Guard:
         self._lock = threading.Lock()
         self._p95 = P95_START
         self._watches = {signal: Watch(signal) for signal in Signal}
-        self._failing, self._erring, self._slow, self._worse, self._slower = self._watches.values()
+        self._failing, self._erring, self._slow, self._worse, self._slower, self._differing = (
+            self._watches.values()
+        )
         self._ordinary, self._share = 0, 0.0
 
     def domain(self, bad: bool, seconds: float, share: float, request_id: str) -> tuple[Alarm, ...]:
@@ -121,6 +127,11 @@ class Guard:
                 self._slower.one(2 if is_over else 3, request_id, share),
             )
 
+    def comparison(self, is_mismatch: bool, request_id: str) -> tuple[Alarm, ...]:
+        """Judge a compared answer; return the alarms that it raises."""
+        with self._lock:
+            return _alarms(self._differing.one(0 if is_mismatch else 1, request_id))
+
     def add(self, batch: Sample) -> tuple[Alarm, ...]:
         """Judge many requests at once; the alarms that they raise."""
         domain, legacy, share = batch.domain, batch.legacy, batch.share
@@ -140,6 +151,7 @@ class Guard:
                     (*judged, legacy.bad, legacy.good), ids + legacy.request_ids, share
                 ),
                 self._slower.many(late + over, (), share),
+                self._differing.many((batch.mismatched, batch.matched), ()),
             )
 
     @property

@@ -92,6 +92,11 @@ class CanarySettings:
             return None
         return self.pinned.get(_variable(endpoint), self.pinned.get("ROLLOUT_PERCENT"))
 
+    def pin_of(self, endpoint: str) -> str | None:
+        """Return the variable that pins the percent of `endpoint`; None if none does."""
+        names = (_variable(endpoint), "ROLLOUT_PERCENT")
+        return next((name for name in names if name in self.pinned), None)
+
     def percent_of(self, state: RolloutState) -> float:
         """The percent (0..100) that applies to an endpoint in `state`."""
         pinned = self.pinned_percent(state.endpoint)

@@ -47,7 +47,8 @@ class Comparer:
     """Compares answers, and counts what came of it in the worker's ledger.
 
     With `store_values` samples show values, otherwise no more than their types and sizes. What
-    differed is looked at once more after `settle` seconds.
+    differed is looked at once more after `settle` seconds. `on_outcome` is called with the job and
+    the outcome of each comparison: equal, mismatch, accepted or noise.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Comparer:
         *,
         store_values: bool,
         settle: float,
+        on_outcome: Callable[[Job, str], None] = lambda _job, _outcome: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
@@ -65,6 +67,7 @@ class Comparer:
         self._ledger = ledger
         self._sample = noise.sample if store_values else noise.redacted_sample
         self._settle = settle
+        self._on_outcome = on_outcome
         self._clock = clock
 
     def compare(self, job: Job) -> Job | None:
@@ -144,6 +147,7 @@ class Comparer:
         for difference, excuse in judged:
             if excuse is None:
                 metrics.MISMATCHES.labels(job.endpoint, difference.kind.value).inc()
+        self._on_outcome(job, outcome)
 
     def _accepted(self, endpoint: str) -> tuple[AcceptedDifference, ...]:
         """What is excused now.

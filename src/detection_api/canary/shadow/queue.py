@@ -136,6 +136,11 @@ class Shadow:
         except Exception:  # noqa: BLE001 - its own fault must not become the client's
             self._on_fault("shadow")
 
+    def be_eager(self, endpoint: str) -> None:
+        """Compare the next NEWS answers of an endpoint as they come: one of them was wrong."""
+        with self._lock:
+            self._news.pop(endpoint, None)
+
     def _is_news(self, job: Job, now: float) -> bool:
         """Whether the endpoint's state has changed and not been compared enough since."""
         news = self._news.get(job.endpoint)
@@ -178,7 +183,7 @@ class Shadow:
         try:
             with self._context():
                 again = self._look(job)
-        except Exception:  # noqa: BLE001 - a comparison must not end the thread that compares
+        except BaseException:  # noqa: BLE001 - a comparison must not end the thread that compares
             self._on_fault("shadow")
         else:
             if again is not None:

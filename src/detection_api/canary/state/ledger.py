@@ -189,12 +189,13 @@ class Ledger:
             return closed
 
     def forget_judged(self, endpoint: str) -> None:
-        """Take what the guard judged of an endpoint out of all that waits: it counts no more."""
+        """Take out of all that waits what the guard judged of an endpoint, comparisons included."""
         with self._lock:
             for batch in (*self._waiting, self._current):
                 for (name, _), tally in batch.tallies.items():
                     if name == endpoint:
                         tally.good = tally.bad = tally.slow = 0
+                        tally.compared = tally.mismatched = tally.accepted = tally.noise = 0
                         tally.first_failed = tally.last_failed = ""
 
     def oldest(self) -> tuple[int, LedgerBatch] | None:
