@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 
-.PHONY: help run rollout test fleet check bench guard clean
+.PHONY: help run rollout test fleet corpus check bench guard clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,9 @@ test: $(READY) ## the whole suite with coverage, in parallel, on servers that it
 
 fleet: $(READY) ## whole fleets under load and kills: minutes, on a machine with nothing else to do
 	$(BIN)/python -m pytest -m fleet
+
+corpus: $(READY) ## roll out every wrong domain of the corpus and print where it was stopped: minutes
+	$(BIN)/python -m tests.corpus
 
 check: $(READY) ## lint, format, strict types, import contracts
 	$(BIN)/ruff check
