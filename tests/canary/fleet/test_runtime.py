@@ -282,6 +282,23 @@ def test_gauges_show_what_the_worker_applies(worker: Worker, store: MemoryStore)
     assert sample("canary_rolled_back") == 1
 
 
+def test_a_rollback_beats_a_pinned_percentage_and_names_the_variable(
+    store: MemoryStore, clock: Clock
+) -> None:
+    worker = Worker(store, clock, ROLLOUT_PERCENT_ITEMS_ITEM="80", ROLLOUT_PERCENT="50")
+    for number in range(7):
+        worker.runtime.comparisons._on_outcome(ENDPOINT, "mismatch", f"r-{number}")
+    assert worker.ask() == "legacy rolled_back"
+    worker.runtime.link.step()
+    (event,) = (event for event in store.events() if event.kind is EventKind.ROLLBACK)
+    assert event.reason == (
+        "differing: 7 of the domain's last 7 compared answers differ from legacy's;"
+        " ROLLOUT_PERCENT_ITEMS_ITEM pins its percentage, which does not apply until a resume"
+    )
+    assert sample("canary_pinned_percent", variable="ROLLOUT_PERCENT_ITEMS_ITEM") == 80
+    assert sample("canary_guard_points", signal="differing", level="worker") == 133
+
+
 def test_counters_tell_what_the_ledger_tells(worker: Worker, store: MemoryStore) -> None:
     def fallbacks() -> float:
         return sample("canary_fallbacks_total") or 0

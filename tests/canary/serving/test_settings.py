@@ -114,3 +114,19 @@ def test_an_unreadable_shadow_percentage_compares_nothing(caplog: pytest.LogCapt
 @pytest.mark.parametrize("word", ["", "false", "yse"])
 def test_values_are_stored_only_when_a_true_word_says_so(word: str) -> None:
     assert not CanarySettings.from_environ({"CANARY_STORE_VALUES": word}).store_values
+
+
+@pytest.mark.parametrize(
+    ("environ", "variable"),
+    [
+        ({}, None),
+        ({"ROLLOUT_PERCENT_ITEMS_OTHER": "5"}, None),
+        ({"ROLLOUT_PERCENT": "5"}, "ROLLOUT_PERCENT"),
+        ({"ROLLOUT_PERCENT": "5", "ROLLOUT_PERCENT_ITEMS_ITEM": "0"}, "ROLLOUT_PERCENT_ITEMS_ITEM"),
+    ],
+    ids=["nothing", "another endpoint", "all endpoints", "the endpoint itself"],
+)
+def test_the_variable_that_pins_an_endpoint_has_a_name(
+    environ: dict[str, str], variable: str | None
+) -> None:
+    assert CanarySettings.from_environ(environ).pin_of("items.item") == variable
