@@ -34,15 +34,19 @@ NOW = datetime(2025, 10, 31, 9, 15, tzinfo=UTC)
 """A time in the middle of an hour, a day and a month."""
 
 
-def _routes() -> dict[str, Route]:
+def _app() -> Flask:
     app = Flask("routes")
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    return routes_of(app)
+    return app
 
 
-ROUTES: Mapping[str, Route] = _routes()
+ROUTES: Mapping[str, Route] = routes_of(_app())
 """The canaried routes of the application by endpoint, as `statistics.daily`."""
+RULES: Mapping[str, str] = {
+    rule.endpoint: rule.rule for rule in _app().url_map.iter_rules() if rule.endpoint in ROUTES
+}
+"""Their URL rules."""
 
 
 def arms(endpoint: str) -> dict[str, Callable[..., Any]]:

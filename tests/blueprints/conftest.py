@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -12,6 +13,7 @@ from werkzeug.test import TestResponse
 from detection_api import create_app
 from detection_api.dev.embedded import EmbeddedValkey
 from detection_api.extensions import canary
+from detection_api.rollout.routes import routes_of
 from tests.factory import build
 
 Get = Callable[..., TestResponse]
@@ -56,20 +58,30 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture(params=["domain", "legacy"])
 def arm(request: pytest.FixtureRequest) -> str:
-    """Each test with this fixture runs against both implementations."""
+    """Each test with this fixture asks for both implementations."""
     name: str = request.param
     return name
 
 
+def forced(app: Flask, url: str, arm: str) -> str:
+    """Return the `X-Canary` that a client gets who asks for an arm with `force_domain`.
+
+    A finished migration answers every client with its only implementation.
+    """
+    endpoint, _ = app.url_map.bind("localhost").match(urlsplit(url).path)
+    is_finished = routes_of(app)[endpoint].legacy is None
+    return "domain; reason=finished" if is_finished else f"{arm}; reason=forced"
+
+
 @pytest.fixture
-def get(client: FlaskClient, arm: str) -> Get:
+def get(app: Flask, client: FlaskClient, arm: str) -> Get:
     """Ask one arm, and insist that it was the one that answered."""
 
     def ask(path: str, **parameters: Any) -> TestResponse:
         wish = {"domain": "true", "legacy": "false"}[arm]
         response = client.get(path, query_string={**parameters, "force_domain": wish})
         if "X-Canary" in response.headers:
-            assert response.headers["X-Canary"] == f"{arm}; reason=forced"
+            assert response.headers["X-Canary"] == forced(app, path, arm)
         return response
 
     return ask

@@ -25,7 +25,7 @@ def app() -> Flask:
 
     @notes.post("/notes")
     @notes.arguments(Note, location="json", as_kwargs=True)
-    @notes.response(200, Note)
+    @notes.response(200)
     @canary(domain=dict, legacy=None, schema=Note, writes=True)
     def note() -> None:
         """Write a note."""

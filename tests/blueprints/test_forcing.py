@@ -5,16 +5,43 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from marshmallow import Schema, fields
 
+from detection_api import app as application
 from detection_api import create_app, token_format
 from detection_api.canary.serving import cohort
 from detection_api.dev.embedded import EmbeddedPostgres
 from detection_api.extensions import canary
 from detection_api.models.tokens import Role
 from detection_api.services.tokens import Tokens
+from detection_api.web.openapi import Blueprint
 from tests.canary.stores import pool_of
 
-CAMERAS = "/api/v1/cameras"
+GREETING = "/greeting"
+ENDPOINT = "toys.greeting"
+
+
+class Greeting(Schema):
+    text = fields.String(required=True)
+
+
+def toy() -> Blueprint:
+    """An endpoint with both arms, whichever migrations of the application are finished."""
+    blueprint = Blueprint("toys", __name__)
+
+    def greeting() -> None:
+        """Greet."""
+
+    serve = canary(domain=lambda: {"text": "hi"}, legacy=lambda: {"text": "hi"}, schema=Greeting)
+    blueprint.get(GREETING)(blueprint.response(200)(serve(greeting)))
+    return blueprint
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _with_toy() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(application, "BLUEPRINTS", (*application.BLUEPRINTS, toy()))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +56,7 @@ def tokens(world: dict[str, str]) -> Iterator[dict[Role, str]]:
 
 
 @pytest.fixture(scope="module")
-def app(world: dict[str, str], tokens: dict[Role, str]) -> Iterator[Flask]:
+def app(world: dict[str, str], tokens: dict[Role, str], _with_toy: None) -> Iterator[Flask]:
     assert tokens, "before the application first looks for them"
     made = create_app({**world, "FORCE_DOMAIN": "token", "ROLLOUT_PERCENT": "50"})
     canary.start(made, within=10)
@@ -37,7 +64,7 @@ def app(world: dict[str, str], tokens: dict[Role, str]) -> Iterator[Flask]:
     canary.stop(made)
 
 
-def who(client: FlaskClient, token: str | None, path: str = CAMERAS, **headers: str) -> str:
+def who(client: FlaskClient, token: str | None, path: str = GREETING, **headers: str) -> str:
     """Who answered a request that shows this token."""
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
@@ -51,7 +78,7 @@ def who(client: FlaskClient, token: str | None, path: str = CAMERAS, **headers: 
 def test_the_bearer_of_a_token_chooses_the_arm(
     client: FlaskClient, tokens: dict[Role, str], role: Role, word: str, arm: str
 ) -> None:
-    assert who(client, tokens[role], f"{CAMERAS}?force_domain={word}") == f"{arm}; reason=forced"
+    assert who(client, tokens[role], f"{GREETING}?force_domain={word}") == f"{arm}; reason=forced"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +88,7 @@ def test_nobody_else_does_and_is_served_all_the_same(
     client: FlaskClient, token: str | None
 ) -> None:
     for word in ("true", "false"):
-        said = who(client, token, f"{CAMERAS}?force_domain={word}")
+        said = who(client, token, f"{GREETING}?force_domain={word}")
         assert "reason=forced" not in said
 
 
@@ -70,7 +97,7 @@ def test_a_bearer_stays_on_the_side_of_the_tokens_name(
 ) -> None:
     expected = {
         role: "domain; reason=rollout"
-        if cohort.is_in("cameras.cameras", f"{role.value}-here", 50)
+        if cohort.is_in(ENDPOINT, f"{role.value}-here", 50)
         else "legacy; reason=holdout"
         for role in Role
     }
@@ -83,7 +110,7 @@ def test_a_client_id_goes_before_the_tokens_name(
     client: FlaskClient, tokens: dict[Role, str]
 ) -> None:
     inside, outside = (
-        next(f"c{n}" for n in range(99) if cohort.is_in("cameras.cameras", f"c{n}", 50) is side)
+        next(f"c{n}" for n in range(99) if cohort.is_in(ENDPOINT, f"c{n}", 50) is side)
         for side in (True, False)
     )
     for role in Role:
@@ -95,19 +122,19 @@ def test_a_client_id_goes_before_the_tokens_name(
 
 def test_a_request_id_that_is_a_token_is_not_taken(client: FlaskClient) -> None:
     token = token_format.new_token()
-    response = client.get(CAMERAS, headers={"X-Request-ID": token})
+    response = client.get(GREETING, headers={"X-Request-ID": token})
     assert token not in str(response.headers)
 
 
 def test_while_tokens_cannot_be_read_no_wish_is_granted_and_nobody_gets_an_error(
     world: dict[str, str], tokens: dict[Role, str], postgres: EmbeddedPostgres
 ) -> None:
-    """The camera file is legacy's own: PostgreSQL is not needed for it."""
+    """Legacy answers without PostgreSQL."""
     away = create_app(
         {**world, "FORCE_DOMAIN": "token", "DATABASE_URL": "postgresql://127.0.0.1:1/x"}
     )
     try:
-        said = who(away.test_client(), tokens[Role.OPERATOR], f"{CAMERAS}?force_domain=true")
+        said = who(away.test_client(), tokens[Role.OPERATOR], f"{GREETING}?force_domain=true")
         assert said.startswith("legacy; reason=")
         assert "forced" not in said
     finally:

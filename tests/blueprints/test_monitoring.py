@@ -196,6 +196,7 @@ def test_a_log_nobody_follows_is_failing(tmp_path: Path, client_of: ClientOf) ->
 
 
 def test_metrics_are_prometheus_text(client: FlaskClient) -> None:
-    client.get("/api/v1/cameras?force_domain=true")
-    counted = 'canary_requests_total{arm="domain",endpoint="cameras.cameras",reason="forced"}'
+    answer = client.get("/api/v1/cameras?force_domain=true")
+    _, _, reason = answer.headers["X-Canary"].partition("reason=")
+    counted = f'canary_requests_total{{arm="domain",endpoint="cameras.cameras",reason="{reason}"}}'
     wait_for(lambda: counted in client.get("/metrics").get_data(as_text=True), counted)

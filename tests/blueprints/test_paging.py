@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extras import execute_values
 from werkzeug.test import TestResponse
 
-from tests.blueprints.conftest import Get
+from tests.blueprints.conftest import Get, forced
 
 Write = Callable[[str, list[datetime]], None]
 Follow = Callable[[str], TestResponse]
@@ -44,12 +45,12 @@ def write(world: dict[str, str]) -> Iterator[Write]:
 
 
 @pytest.fixture
-def follow(client: FlaskClient, arm: str) -> Follow:
+def follow(app: Flask, client: FlaskClient, arm: str) -> Follow:
     """Ask for what a link leads to, and insist that the same arm answered as before."""
 
     def ask(link: str) -> TestResponse:
         response = client.get(link)
-        assert response.headers["X-Canary"] == f"{arm}; reason=forced"
+        assert response.headers["X-Canary"] == forced(app, link, arm)
         return response
 
     return ask
