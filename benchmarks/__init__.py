@@ -1,1 +1,1 @@
-"""Speed, as ratios of two things measured side by side in one run."""
+"""Measure speed as ratios of two systems that run side by side."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PART ...]`: run all parts, or those named, and print tables."""
+"""`python -m benchmarks [PART ...]`: run all parts, or the named ones, and print tables."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,7 +21,7 @@ from benchmarks import (
 from benchmarks.comparison import UnlikeError
 from benchmarks.load import LoadError
 from benchmarks.options import ROWS, Options
-from benchmarks.report import tell
+from benchmarks.report import show
 from benchmarks.results import Result
 from benchmarks.stage import Stage, stage
 from detection_api.telemetry import logs
@@ -39,18 +39,20 @@ PARTS = (*compared.PARTS, *SERVED, *micro.PARTS)
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--rows", type=click.Choice(list(ROWS)), default="1M", help="Size of the world.")
-@click.option("--turns", type=click.IntRange(1), default=5, help="Turns that each thing takes.")
+@click.option("--turns", type=click.IntRange(1), default=5, help="Turns per target.")
 @click.option("--seconds", type=click.IntRange(1), default=2, help="Length of a turn.")
-@click.option("--endpoint", "endpoints", multiple=True, help="Only this endpoint; repeatable.")
+@click.option(
+    "--endpoint", "endpoints", multiple=True, help="Measure only this endpoint; repeatable."
+)
 @click.option("--lines", type=click.IntRange(1), default=1_000_000, help="Lines to ingest.")
 @click.option(
-    "--requests", type=click.IntRange(1), default=100_000, help="Requests of the memory part."
+    "--requests", type=click.IntRange(1), default=100_000, help="Requests in the memory part."
 )
 def main(parts: tuple[str, ...], **options: Any) -> None:
-    """Measure PARTS, or all of them, which takes three quarters of an hour.
+    """Measure PARTS, or all parts, which takes 45 minutes.
 
-    What was found goes to benchmarks/results.json, too; a whole run's tables to the README beside
-    it.
+    Results are also written to benchmarks/results.json. A run of all parts also writes its tables
+    to benchmarks/README.md.
 
     \b
     Example:
@@ -62,7 +64,7 @@ def main(parts: tuple[str, ...], **options: Any) -> None:
         if not chosen <= set(micro.PARTS):
             load.require_wrk()
         report.warn_of_a_busy_machine()
-        tell(report.machine())
+        show(report.machine())
         for result in _measure(chosen, Options(**options)):
             results.save([result])
     except (LoadError, UnlikeError) as error:
@@ -74,7 +76,7 @@ def main(parts: tuple[str, ...], **options: Any) -> None:
 def _measure(parts: set[str], options: Options) -> Iterator[Result]:
     for part in [part for part in micro.PARTS if part in parts]:
         for line in micro.compare(part, options.turns):
-            tell(line)
+            show(line)
     if parts <= set(micro.PARTS):
         return
     with stage() as built:

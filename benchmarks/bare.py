@@ -1,7 +1,7 @@
-"""The floor under this architecture: Flask, the services and their encoder, and nothing else.
+"""The minimum of this architecture: Flask, the services and their encoder, and nothing else.
 
-`gunicorn benchmarks.bare:app` answers the seven endpoints with their default parameters. No
-parameter is looked at; there is no canary, no request id, no tag, no log and no metric.
+`gunicorn benchmarks.bare:app` answers the seven endpoints with their default parameters. It
+reads no parameters, and has no canary, no request id, no ETag, no log and no metrics.
 """
 
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response
 
 from benchmarks.undecorated import View
-from benchmarks.undecorated import app as _connected  # whose making gives the services their pool
+from benchmarks.undecorated import app as _connected  # it connects the services
 from detection_api.canary.contract import Contract
 from detection_api.schemas.cameras import CameraListSchema, CamerasQuerySchema, CameraStatsSchema
 from detection_api.schemas.records import PageQuerySchema, RecordPageSchema, ViolationSchema

@@ -1,4 +1,4 @@
-"""Things that answer the same, asked in turns."""
+"""Measure several targets with the same answers, in turns."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -11,20 +11,20 @@ LONGEST_TURN = 16
 Name = TypeVar("Name", bound=Hashable)
 
 
-class Asked(Protocol):
-    """Something that can be kept busy with one endpoint."""
+class Target(Protocol):
+    """A target that can be measured on one endpoint."""
 
-    def ask(self, endpoint: str, seconds: int) -> Load:
-        """One turn of so many seconds; raises LoadError."""
+    def measure(self, endpoint: str, seconds: int) -> Load:
+        """Measure one turn of `seconds`; raises LoadError."""
 
 
 class UnlikeError(Exception):
-    """Two subjects do not answer the same, so that comparing their speed would mean nothing."""
+    """Two subjects have different answers, so their speed cannot be compared."""
 
 
-def require_alike(found: Sequence[Server]) -> None:
+def require_alike(servers: Sequence[Server]) -> None:
     """Raise UnlikeError unless all servers answer every endpoint with the same JSON."""
-    first, *others = found
+    first, *others = servers
     for endpoint in first.paths:
         expected = first.bodies(endpoint)
         for other in others:
@@ -35,23 +35,23 @@ def require_alike(found: Sequence[Server]) -> None:
 
 
 def take_turns(
-    asked: Mapping[Name, Asked], endpoint: str, turns: int, seconds: int
+    targets: Mapping[Name, Target], endpoint: str, turns: int, seconds: int
 ) -> dict[Name, list[Load]]:
-    """Warm everything up, then ask everything in turns; what each turn measured."""
-    lengths = {name: _warm_up(one, endpoint, seconds) for name, one in asked.items()}
-    loads: dict[Name, list[Load]] = {name: [] for name in asked}
-    order = [*asked.items()]
+    """Warm up all targets, then measure them in turns; return the load of each turn."""
+    lengths = {name: _warm_up(target, endpoint, seconds) for name, target in targets.items()}
+    loads: dict[Name, list[Load]] = {name: [] for name in targets}
+    order = [*targets.items()]
     for _ in range(turns):
-        for name, one in order:
-            loads[name].append(one.ask(endpoint, lengths[name]))
-        order.append(order.pop(0))  # nobody goes first always
+        for name, target in order:
+            loads[name].append(target.measure(endpoint, lengths[name]))
+        order.append(order.pop(0))  # each target is first in some turns
     return loads
 
 
-def _warm_up(one: Asked, endpoint: str, seconds: int) -> int:
-    """How many seconds a turn needs: `seconds`, or more where hardly anything is answered in it."""
-    while one.ask(endpoint, seconds).requests_per_s * seconds < CONNECTIONS:
+def _warm_up(target: Target, endpoint: str, seconds: int) -> int:
+    """Return the length of a turn: `seconds`, doubled until every client gets an answer."""
+    while target.measure(endpoint, seconds).requests_per_s * seconds < CONNECTIONS:
         seconds *= 2
         if seconds > LONGEST_TURN:
-            raise LoadError(f"{endpoint} is hardly answered in {LONGEST_TURN} s")
+            raise LoadError(f"{endpoint} has too few answers in {LONGEST_TURN} s")
     return seconds

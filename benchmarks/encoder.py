@@ -1,4 +1,4 @@
-"""The derived encoder against marshmallow's own dump, on a page of 100 records."""
+"""Compare the derived encoder with marshmallow's dump, on a page of 100 records."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ TIMES = 200
 
 
 def pairs() -> Iterator[tuple[str, Callable[[], int], Callable[[], int]]]:
-    """Check and encode a page: by the derived types, and by marshmallow's dump alone."""
+    """Yield the works that encode a page: with the derived types, and with marshmallow's dump."""
     contract, schema = Contract(RecordPageSchema), RecordPageSchema()
 
     def derived() -> int:

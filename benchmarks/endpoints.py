@@ -1,15 +1,15 @@
-"""The seven endpoints with their default parameters, over everything a world has."""
+"""The paths of the seven endpoints, with their default parameters."""
 
 from collections.abc import Mapping, Sequence
 
 from benchmarks.world import CAMERAS, NEWEST_VIOLATIONS
 
 Paths = Mapping[str, Sequence[str]]
-"""What is asked of each endpoint, by its name."""
+"""The paths of each endpoint, by its name."""
 
 
 def paths(last_violation: int) -> Paths:
-    """Paths that every implementation answers with 200: legacy sees the newest violations only."""
+    """Return paths that every implementation answers with 200; legacy has the newest violations."""
     violations = range(last_violation, last_violation - NEWEST_VIOLATIONS, -7)
     return {
         "records.detection_records": [f"/api/v1/records/detection-records/{c}" for c in CAMERAS],

@@ -1,7 +1,7 @@
-"""A backlog through `detection-api ingest events`, as an operator runs it, while reads go on.
+"""Measure `detection-api ingest events` on a backlog, and its effect on reads.
 
-The command is stopped and continued (SIGSTOP, SIGCONT), so that reads without it and beside it
-take turns on the same server.
+The command is stopped and continued (SIGSTOP, SIGCONT), so reads with it and reads without it take
+turns on the same server.
 """
 
 import json
@@ -19,7 +19,7 @@ from psycopg2 import extensions
 from benchmarks import results
 from benchmarks.load import Load, LoadError
 from benchmarks.options import Options
-from benchmarks.report import tell
+from benchmarks.report import show
 from benchmarks.results import Result
 from benchmarks.stage import EVERYTHING, Server, Stage
 from benchmarks.subjects import CANARY
@@ -28,7 +28,7 @@ from benchmarks.world import CAMERAS, COMMAND, TYPES
 
 @dataclass(slots=True)
 class Turns:
-    """Reads alone and beside ingestion, and how much was ingested in how many seconds of that."""
+    """Loads of reads alone and beside ingestion; ingested lines, and the seconds it took."""
 
     alone: list[Load] = field(default_factory=list)
     beside: list[Load] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Turns:
 
 
 def run(stage: Stage, options: Options) -> Iterator[Result]:
-    """Ingest a backlog into a world that is read; print what was measured."""
+    """Ingest a backlog into a world that is read; print and yield the results."""
     world = stage.world(options.world)
     lines, seconds, rows = options.lines, options.seconds, options.world
     log = stage.folder / "backlog.jsonl"
@@ -47,22 +47,22 @@ def run(stage: Stage, options: Options) -> Iterator[Result]:
         closing(psycopg2.connect(world.environ["DATABASE_URL"])) as connection,
     ):
         connection.autocommit = True
-        turns = _take_turns(server.asked_everything(), connection, log, world.environ, seconds)
+        turns = _take_turns(server.with_all_endpoints(), connection, log, world.environ, seconds)
     if not turns.lines:
-        raise LoadError(f"{lines:,} lines are ingested before they can be measured")
+        raise LoadError(f"the ingestion of {lines:,} lines is too short to be measured")
     runs = len(turns.beside)
     rate = round(turns.lines / turns.seconds, 3)
-    found = [
+    measured = [
         Result.of("reads", CANARY.server, EVERYTHING, rows, turns.alone),
         Result.of("reads-beside-ingestion", CANARY.server, EVERYTHING, rows, turns.beside),
         Result("ingestion", "detection-api", "ingest events", rows, rate, 0.0, 0.0, 0.0, runs),
     ]
-    tell(f"ingestion of {lines:,} lines into {rows:,} rows, {runs} turns of {seconds} s")
-    for result in found:
-        tell(str(result))
+    show(f"ingestion of {lines:,} lines into {rows:,} rows, {runs} turns of {seconds} s")
+    for result in measured:
+        show(str(result))
         yield result
     share = results.ratio(turns.beside, turns.alone, "p99_ms")
-    tell(f"  {rate:,.0f} lines/s; the reads' P99 meanwhile is {share:.2f}x")
+    show(f"  {rate:,.0f} lines/s; P99 of reads during ingestion: {share:.2f}x")
 
 
 def _take_turns(
@@ -72,23 +72,23 @@ def _take_turns(
     environ: dict[str, str],
     seconds: int,
 ) -> Turns:
-    """Ask for everything until the log is in the tables, the last turn left out."""
-    server.ask(EVERYTHING, seconds)
+    """Measure all endpoints in turns until the log is ingested; leave out the last turn."""
+    server.measure(EVERYTHING, seconds)
     turns = Turns()
     command = subprocess.Popen(
         [COMMAND, "ingest", "events", log],
         env=environ,
-        stdout=subprocess.DEVNULL,  # its own rate counts the time that it was stopped
+        stdout=subprocess.DEVNULL,  # its rate would include the stopped time
         stderr=subprocess.DEVNULL,
     )
     while not _lines_read(connection, log):
         time.sleep(0.05)
     while True:
         command.send_signal(signal.SIGSTOP)
-        alone = server.ask(EVERYTHING, seconds)
+        alone = server.measure(EVERYTHING, seconds)
         before, started = _lines_read(connection, log), time.perf_counter()
         command.send_signal(signal.SIGCONT)
-        beside = server.ask(EVERYTHING, seconds)
+        beside = server.measure(EVERYTHING, seconds)
         if command.poll() is not None:
             return turns
         turns.lines += _lines_read(connection, log) - before
@@ -104,7 +104,7 @@ def _lines_read(connection: extensions.connection, log: Path) -> int:
 
 
 def _write(log: Path, lines: int) -> None:
-    """Lines of the last days, one every half second, of all cameras and types."""
+    """Write lines of the last days, one every half second, of all cameras and types."""
     first = time.time() - lines / 2
     with log.open("w") as stream:
         for number in range(lines):

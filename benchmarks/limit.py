@@ -1,7 +1,7 @@
-"""`limit`: what PostgreSQL does by itself, by pgbench over the services' own statements.
+"""`limit`: the limit of PostgreSQL, measured by pgbench with the statements of the services.
 
-The statements are those that the services run for default parameters, as the project compiled
-them, prepared once a connection; nothing is decoded, checked or encoded.
+The statements are compiled by this project for default parameters, and prepared once per
+connection. Nothing is decoded, checked or encoded.
 """
 
 import os
@@ -25,11 +25,11 @@ from detection_api.schemas.statistics import DailyQuerySchema, EventsQuerySchema
 from detection_api.services import cameras, records, statistics
 
 _SETTINGS = " ".join(f"-c {name}={value}" for name, value in READ_ONLY.items())
-"""The services' own, as libpq's options."""
+"""The session settings of the services, as libpq options."""
 
 
 class Limit:
-    """pgbench against a world's database; its scripts and logs are in `folder`."""
+    """Runs pgbench on the database of a world; its scripts and logs are in `folder`."""
 
     def __init__(self, pgbench: Path, world: World, folder: Path) -> None:
         self._pgbench = pgbench
@@ -40,12 +40,12 @@ class Limit:
             endpoint: statement(*_captured(call)) for endpoint, call in _calls(world).items()
         }
 
-    def ask(self, endpoint: str, seconds: int) -> Load:
-        """Run the endpoint's statement over CONNECTIONS connections; raises LoadError."""
+    def measure(self, endpoint: str, seconds: int) -> Load:
+        """Run the statement of the endpoint over CONNECTIONS connections; raises LoadError."""
         text, variables = self.statements[endpoint]
         script, log = self._folder / "script.sql", self._folder / "log"
         script.write_text(text)
-        done = subprocess.run(
+        result = subprocess.run(
             [
                 *(self._pgbench, "--no-vacuum", "--protocol=prepared", f"--client={CONNECTIONS}"),
                 *(f"--jobs={THREADS}", f"--time={seconds}", f"--file={script}"),
@@ -57,40 +57,40 @@ class Limit:
             capture_output=True,
             text=True,
         )
-        rate = re.search(r"tps = ([\d.]+) \(without", done.stdout)
-        if done.returncode or rate is None:
-            raise LoadError(f"pgbench failed: {done.stderr[-500:]}")
+        rate = re.search(r"tps = ([\d.]+) \(without", result.stdout)
+        if result.returncode or rate is None:
+            raise LoadError(f"pgbench failed: {result.stderr[-500:]}")
         cuts = quantiles(self._latencies(), n=100)
         return Load(float(rate[1]), cuts[49], cuts[94], cuts[98])
 
     def _latencies(self) -> list[float]:
-        """What the last run logged, in ms."""
-        found = []
+        """Return the latencies that the last run logged, in ms, and delete its logs."""
+        latencies = []
         for part in self._folder.glob("log.*"):
-            found += [int(line.split()[2]) / 1000 for line in part.read_text().splitlines()]
+            latencies += [int(line.split()[2]) / 1000 for line in part.read_text().splitlines()]
             part.unlink()
-        return found
+        return latencies
 
 
 def statement(query: Query, parameters: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """`query` as a pgbench script, and the variables that it needs."""
+    """Return `query` as a pgbench script, and its variables."""
     prepared = re.fullmatch(r"PREPARE \w+ (?:\((.*?)\))? AS (.*)", query.prepare, re.DOTALL)
     assert prepared is not None
     types = prepared[1].split(", ") if prepared[1] else []
-    given = {**query.constants, **parameters}
-    values = {f"p{n}": given[name] for n, name in enumerate(query.parameters, start=1)}
-    given_values = {name: str(value) for name, value in values.items() if value is not None}
+    arguments = {**query.constants, **parameters}
+    values = {f"p{n}": arguments[name] for n, name in enumerate(query.parameters, start=1)}
+    not_null = {name: str(value) for name, value in values.items() if value is not None}
 
     def placeholder(mark: re.Match[str]) -> str:
         name = f"p{mark[1]}"
-        value = f":{name}" if name in given_values else "NULL"  # pgbench has no null of its own
+        value = f":{name}" if name in not_null else "NULL"  # pgbench variables cannot be null
         return f"CAST({value} AS {types[int(mark[1]) - 1]})"
 
-    return re.sub(r"\$(\d+)", placeholder, prepared[2]) + ";\n", given_values
+    return re.sub(r"\$(\d+)", placeholder, prepared[2]) + ";\n", not_null
 
 
 def _calls(world: World) -> Mapping[str, Callable[[], Any]]:
-    """The services as their routes call them for default parameters."""
+    """Return the calls of the services with default parameters, by endpoint."""
     camera: dict[str, Any] = {"camera_id": CAMERAS[1]}
     violation = {"violation_id": str(world.last_violation)}
     return {
@@ -109,11 +109,11 @@ def _calls(world: World) -> Mapping[str, Callable[[], Any]]:
 
 
 class _CapturedError(Exception):
-    """A service has told what it would read."""
+    """The query of a service was captured."""
 
 
 def _captured(call: Callable[[], Any]) -> tuple[Query, Mapping[str, Any]]:
-    """The statement that a service runs, and its parameters; a service runs one."""
+    """Return the first query of a service and its parameters."""
     captured: list[tuple[Query, Mapping[str, Any]]] = []
 
     def rows(query: Query, **parameters: Any) -> list[Any]:

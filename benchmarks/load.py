@@ -1,4 +1,4 @@
-"""Load on a server, by wrk, and what it measured."""
+"""Load a server with wrk, and measure it."""
 
 import json
 import shutil
@@ -10,17 +10,17 @@ from pathlib import Path
 CONNECTIONS = 16
 THREADS = 2
 PATIENCE = 60
-"""Seconds that an answer may take."""
+"""Time limit of an answer, in seconds."""
 SCRIPT = Path(__file__).with_name("load.lua")
 
 
 class LoadError(Exception):
-    """There is no load, or what it met was not the answers it asked for."""
+    """The load failed, or met errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One turn: answers a second, and how long they took, in ms."""
+    """The result of one turn: answers per second, and percentiles of their duration in ms."""
 
     requests_per_s: float
     p50_ms: float
@@ -29,18 +29,18 @@ class Load:
 
 
 def require_wrk() -> None:
-    """Raise LoadError, which says what to install, unless wrk is there."""
+    """Raise LoadError if wrk is not installed."""
     if shutil.which("wrk") is None:
-        raise LoadError("wrk makes the load and is missing; install it: apt-get install wrk")
+        raise LoadError("wrk is not installed: apt-get install wrk")
 
 
-def ask(port: int, paths: Sequence[str], seconds: int) -> Load:
-    """Keep CONNECTIONS clients busy with `paths` in turns, and measure.
+def measure(port: int, paths: Sequence[str], seconds: int) -> Load:
+    """Send requests for `paths` in turns over CONNECTIONS connections, and measure.
 
-    Raises LoadError when any answer is not a 2xx, or a connection breaks. Where nothing is answered
-    in so many seconds everything is 0.
+    Raises LoadError if an answer is not a 2xx, or if a connection breaks. All figures are 0 if
+    there is no answer.
     """
-    done = subprocess.run(
+    result = subprocess.run(
         [
             *("wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", f"--timeout={PATIENCE}s"),
             *("-s", str(SCRIPT), f"http://127.0.0.1:{port}", "--", *paths),
@@ -49,11 +49,11 @@ def ask(port: int, paths: Sequence[str], seconds: int) -> Load:
         capture_output=True,
         text=True,
     )
-    told = json.loads(done.stdout.strip().splitlines()[-1])
-    if told["refused"] or told["broken"]:
+    figures = json.loads(result.stdout.strip().splitlines()[-1])
+    if figures["refused"] or figures["broken"]:
         raise LoadError(
-            f"{paths[0]}: {told['requests']} answers, {told['refused']} of them errors,"
-            f" {told['broken']} connections broken"
+            f"{paths[0]}: {figures['requests']} answers, {figures['refused']} of them errors,"
+            f" {figures['broken']} connections broken"
         )
-    rate = told["requests"] / told["seconds"]
-    return Load(rate, told["p50_ms"], told["p95_ms"], told["p99_ms"])
+    rate = figures["requests"] / figures["seconds"]
+    return Load(rate, figures["p50_ms"], figures["p95_ms"], figures["p99_ms"])

@@ -1,4 +1,4 @@
-"""How much is measured."""
+"""The options of a run."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ ROWS = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000, "10M": 10_000_000}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says: `rows` is one of ROWS, `seconds` the length of a turn."""
+    """The options of the command line; `rows` is a key of ROWS, `seconds` the length of a turn."""
 
     rows: str
     turns: int
@@ -18,5 +18,5 @@ class Options:
 
     @property
     def world(self) -> int:
-        """How many rows the world has."""
+        """Return the number of rows of the world."""
         return ROWS[self.rows]

@@ -1,7 +1,7 @@
-"""What the canary costs: the same routes with it and without, two servers at a time.
+"""Measure the cost of the canary: the same routes with it and without it, on two servers.
 
-A few percent are less than two turns of one server differ by. So turns are short and many, and
-the servers go first in turns.
+Two turns of one server differ by more than a few percent. So there are many short turns, and the
+servers alternate in going first.
 """
 
 import statistics
@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping
 
 from benchmarks import comparison, results
 from benchmarks.options import Options
-from benchmarks.report import tell
+from benchmarks.report import show
 from benchmarks.results import Result
 from benchmarks.stage import Stage
 from benchmarks.subjects import CANARY, SHADOWED, UNDECORATED, Subject
 
 TURNS = 3
-"""For each that is asked for; they last a second each."""
+"""Number of turns for each turn in the options; each lasts SECONDS."""
 SECONDS = 1
 PARTS: Mapping[str, Subject] = {UNDECORATED.part: CANARY, SHADOWED.part: SHADOWED}
-"""What is measured beside the undecorated routes, by the name of the part."""
+"""The subject that is compared with the undecorated routes, by part."""
 
 
 def run(stage: Stage, options: Options, subject: Subject) -> Iterator[Result]:
@@ -29,17 +29,17 @@ def run(stage: Stage, options: Options, subject: Subject) -> Iterator[Result]:
         stage.serving(subject, world) as canaried,
         stage.serving(UNDECORATED, world) as undecorated,
     ):
-        asked = {subject.part: canaried, UNDECORATED.part: undecorated}
+        targets = {subject.part: canaried, UNDECORATED.part: undecorated}
         comparison.require_alike([canaried, undecorated])
-        tell(f"{subject.part} by {UNDECORATED.part}, {world.rows:,} rows, {turns} turns")
+        show(f"{subject.part} by {UNDECORATED.part}, {world.rows:,} rows, {turns} turns")
         for endpoint in options.endpoints or canaried.paths:
             if subject is SHADOWED:
-                canaried.let_news_pass(endpoint)
-            taken = comparison.take_turns(asked, endpoint, turns, SECONDS)
+                canaried.wait_for_eager_comparisons(endpoint)
+            taken = comparison.take_turns(targets, endpoint, turns, SECONDS)
             shares = results.shares(taken[subject.part], taken[UNDECORATED.part], "requests_per_s")
             low, middle, high = statistics.quantiles(shares, n=4)
             middles.append(middle)
-            tell(f"  {endpoint:<28}{middle:.3f}x, half of the turns {low:.3f}x to {high:.3f}x")
+            show(f"  {endpoint:<28}{middle:.3f}x, half of the turns {low:.3f}x to {high:.3f}x")
             kept = UNDECORATED.part if subject is CANARY else subject.part
             yield Result.of(kept, subject.server, endpoint, world.rows, taken[kept])
-    tell(f"  {'geometric mean':<28}{statistics.geometric_mean(middles):.3f}x")
+    show(f"  {'geometric mean':<28}{statistics.geometric_mean(middles):.3f}x")

@@ -1,4 +1,4 @@
-"""What was measured: rows of `results.json`, and tables to read."""
+"""The results: rows of `results.json`, and tables."""
 
 import json
 import statistics
@@ -14,7 +14,7 @@ FILE = Path(__file__).with_name("results.json")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians over `runs` turns of one part on one endpoint over a world of `rows` rows."""
+    """Medians over `runs` turns of one part, on one endpoint, in a world of `rows` rows."""
 
     part: str
     server: str
@@ -28,7 +28,7 @@ class Result:
 
     @classmethod
     def of(cls, part: str, server: str, endpoint: str, rows: int, turns: Sequence[Load]) -> Self:
-        """The medians of `turns`."""
+        """Return the medians of `turns`."""
 
         def median(figure: str) -> float:
             return round(float(statistics.median(getattr(t, figure) for t in turns)), 3)
@@ -53,30 +53,30 @@ class Result:
 
 
 def shares(ours: Sequence[Load], others: Sequence[Load], figure: str) -> list[float]:
-    """For each turn our `figure`, such as `p99_ms`, divided by theirs."""
+    """Return our `figure`, such as `p99_ms`, divided by theirs, for each turn."""
     pairs = zip(ours, others, strict=True)
     return [getattr(mine, figure) / getattr(theirs, figure) for mine, theirs in pairs]
 
 
 def ratio(ours: Sequence[Load], others: Sequence[Load], figure: str) -> float:
-    """The median of the `shares`."""
+    """Return the median of the `shares`."""
     return statistics.median(shares(ours, others, figure))
 
 
 def ratios(title: str, columns: Sequence[str], table: Mapping[str, Sequence[float]]) -> str:
-    """A table of ratios with the geometric mean of each line."""
+    """Return a table of ratios, with the geometric mean of each line."""
     heads = [column.rsplit(".", 1)[-1] for column in columns]
     lines = [f"{title:<38}" + "".join(f"{head[:10]:>11}" for head in [*heads, "geo mean"])]
-    for name, found in table.items():
-        cells = [*found, statistics.geometric_mean(found)]
+    for name, values in table.items():
+        cells = [*values, statistics.geometric_mean(values)]
         lines.append(f"  {name:<36}" + "".join(f"{cell:>10.2f}x" for cell in cells))
     return "\n".join(lines)
 
 
-def save(found: Iterable[Result], path: Path = FILE) -> None:
-    """Put what was found into the file, in the place of the same measured earlier."""
+def save(results: Iterable[Result], path: Path = FILE) -> None:
+    """Write results to the file; they replace earlier results of the same measurement."""
     kept = {_key(result): result for result in _load(path)}
-    kept.update({_key(result): result for result in found})
+    kept.update({_key(result): result for result in results})
     lines = ",\n".join(json.dumps(asdict(result)) for result in kept.values())
     path.write_text(f"[\n{lines}\n]\n")
 

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.run_lengths`: compute exactly what the guard's absolute signals promise.
+"""`python -m benchmarks.run_lengths`: compute exact run lengths of the guard's absolute signals.
 
 The points of a Bernoulli CUSUM are a Markov chain: +`up` for a bad request, -1 for a good one, at
 least 0; the signal fires at `cap` points. Mean run lengths follow from the time in which the chain
-falls by one point, computed from the highest point down. No step subtracts nearly equal numbers, so
-the result is exact even for false alarms that are 10^9 requests apart.
+falls by one point, computed from the highest point down. No step subtracts nearly equal numbers,
+so the result is also exact for false alarms that are 10^9 requests apart.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""PostgreSQL, Valkey and the servers under test, started as an operator starts them."""
+"""Start PostgreSQL, Valkey and the servers under test, as an operator does."""
 
 import math
 import os
@@ -21,7 +21,7 @@ WORKERS = 2
 BOOT_SECONDS = 30
 IDLE_SECONDS = 0.2
 IDLE_USE = 0.02
-"""Seconds of processor time in IDLE_SECONDS."""
+"""Maximum processor time of an idle server in IDLE_SECONDS, in seconds."""
 IDLE_PATIENCE = 5
 """Seconds."""
 ROOT = Path(__file__).parents[1]
@@ -32,19 +32,19 @@ POSTGRES_SETTINGS = {
     "max_wal_size": "8GB",
     "checkpoint_timeout": "30min",
 }
-"""Room for all servers under test at once, and no checkpoint in the middle of a turn."""
+"""Enough connections for all servers under test, and no checkpoint during a turn."""
 
 Command = Callable[[str, int], Sequence[str]]
 """The command that serves an application, such as `wsgi:app`, on a port of 127.0.0.1."""
 
 
 def gunicorn(app: str, _port: int) -> Sequence[str]:
-    """Gunicorn as the project ships it; port, workers and threads come with the environment."""
+    """Return the command of gunicorn; port, workers and threads are in the environment."""
     return (*PYTHON, "gunicorn", "-c", "gunicorn.conf.py", app)
 
 
 def granian(app: str, port: int) -> Sequence[str]:
-    """Granian as the project documents it, with as many threads."""
+    """Return the command of granian, as documented, with as many threads as gunicorn."""
     return (
         *(*PYTHON, "granian", "--interface", "wsgi", "--workers", str(WORKERS)),
         *("--blocking-threads", "1", "--port", str(port), "--log-level", "warning", app),
@@ -52,13 +52,13 @@ def granian(app: str, port: int) -> Sequence[str]:
 
 
 def uvicorn(app: str, _port: int) -> Sequence[str]:
-    """Gunicorn with uvicorn's workers."""
+    """Return the command of gunicorn with the workers of uvicorn."""
     return (*PYTHON, "gunicorn", "-c", "benchmarks/peers/gunicorn_conf.py", app)
 
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
-    """A server set up for the benchmarks, whose data goes away with `folder`."""
+    """Start a PostgreSQL server for the benchmarks, with its data in `folder`."""
     server = EmbeddedPostgres(folder / "postgres")
     with closing(psycopg2.connect(server.start())) as connection:
         connection.autocommit = True
@@ -76,7 +76,7 @@ def postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
 def serving(
     command: Command, app: str, environ: Mapping[str, str], log: Path
 ) -> Iterator[tuple[int, int]]:
-    """A server of `app` that answers; its port and process id. What it writes goes to `log`."""
+    """Serve `app` during the block; yield the port and the process id. Output goes to `log`."""
     port = _free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -101,9 +101,9 @@ def serving(
 
 
 def wait_until_idle(pid: int, patience: float = IDLE_PATIENCE) -> None:
-    """Return when a server's workers have hardly used the processor for IDLE_SECONDS.
+    """Return when the workers of a server have been idle for IDLE_SECONDS.
 
-    Comparisons with a legacy of a second each are not waited for longer than `patience` seconds.
+    Returns after at most `patience` seconds, because comparisons with a slow legacy take long.
     """
     workers = psutil.Process(pid).children()
     pause = threading.Event()
@@ -117,7 +117,7 @@ def wait_until_idle(pid: int, patience: float = IDLE_PATIENCE) -> None:
 
 
 def get(port: int, path: str) -> bytes:
-    """The body of one answer, which has to be a success."""
+    """Return the body of one answer; raises an error if it is not a success."""
     with urlopen(f"http://127.0.0.1:{port}{path}") as response:
         body: bytes = response.read()
         return body

@@ -1,4 +1,4 @@
-"""What the parts share: one PostgreSQL, worlds in it, and servers over them."""
+"""The stage of a run: one PostgreSQL, its worlds, and servers over them."""
 
 import json
 import threading
@@ -21,51 +21,51 @@ from detection_api.dev.embedded import EmbeddedPostgres, EmbeddedValkey
 
 PUBLISH_INTERVAL = 1.0
 EVERYTHING = "all"
-"""The name of all seven endpoints asked in turns."""
+"""The name for all seven endpoints in turns."""
 PATHS = 10
-"""Of each endpoint then."""
-NEWS_PATIENCE = 300
-"""Seconds; 30 comparisons with the slowest legacy, daily statistics of 200,000 lines, take 120."""
+"""Number of paths of each endpoint in EVERYTHING."""
+EAGER_PATIENCE = 300
+"""Seconds; 30 comparisons with the slowest legacy, which reads 200,000 lines, take 120."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A subject that is being served on `port` by the process `pid` and its workers."""
+    """A running subject on `port`, with the master process `pid`."""
 
     subject: Subject
     port: int
     pid: int
     paths: Paths
 
-    def ask(self, endpoint: str, seconds: int) -> Load:
-        """One turn by wrk; it ends when the server has nothing more to do.
+    def measure(self, endpoint: str, seconds: int) -> Load:
+        """Measure one turn with wrk; return when the server is idle.
 
-        Comparisons, and answers that nobody waits for any more, are not the next turn's.
+        So comparisons and late answers of this turn do not disturb the next one.
         """
-        found = load.ask(self.port, self.subject.paths(self.paths[endpoint]), seconds)
+        result = load.measure(self.port, self.subject.paths(self.paths[endpoint]), seconds)
         servers.wait_until_idle(self.pid)
-        return found
+        return result
 
-    def let_news_pass(self, endpoint: str) -> None:
-        """Have compared what is as long as a rollout's stage is new, which takes its own time."""
+    def wait_for_eager_comparisons(self, endpoint: str) -> None:
+        """Wait until the comparisons that every new stage of a rollout starts with are done."""
         for _ in range(2):
-            load.ask(self.port, self.subject.paths(self.paths[endpoint]), 1)
-            servers.wait_until_idle(self.pid, NEWS_PATIENCE)
+            load.measure(self.port, self.subject.paths(self.paths[endpoint]), 1)
+            servers.wait_until_idle(self.pid, EAGER_PATIENCE)
             threading.Event().wait(BUCKET_SECONDS)
 
-    def asked_everything(self) -> "Server":
-        """The same server, asked all seven endpoints alike under the name EVERYTHING."""
+    def with_all_endpoints(self) -> "Server":
+        """Return this server with the paths of all seven endpoints under the name EVERYTHING."""
         paths = [path for every in self.paths.values() for path in (list(every) * PATHS)[:PATHS]]
         return replace(self, paths={EVERYTHING: paths})
 
     def bodies(self, endpoint: str) -> list[Any]:
-        """What it answers to the first and the last of the endpoint's paths."""
-        asked = self.subject.paths(self.paths[endpoint])
-        return [json.loads(servers.get(self.port, path)) for path in (asked[0], asked[-1])]
+        """Return the answers to the first and the last path of the endpoint."""
+        paths = self.subject.paths(self.paths[endpoint])
+        return [json.loads(servers.get(self.port, path)) for path in (paths[0], paths[-1])]
 
 
 class Stage:
-    """One run's PostgreSQL and Valkey, and what was built on them so far."""
+    """The PostgreSQL and Valkey of a run, and the worlds that are built on them."""
 
     def __init__(self, folder: Path, postgres: EmbeddedPostgres, redis_url: str) -> None:
         self.folder = folder
@@ -75,7 +75,7 @@ class Stage:
         self._worlds: dict[int, World] = {}
 
     def world(self, rows: int) -> World:
-        """The world of so many rows, built when it is first asked for."""
+        """Return the world of `rows` rows; build it at the first call."""
         if rows not in self._worlds:
             url = self._postgres.start()
             self._worlds[rows] = world.build(url, self.folder, rows, self._redis_url)
@@ -83,7 +83,7 @@ class Stage:
 
     @contextmanager
     def serving(self, subject: Subject, over: World) -> Iterator[Server]:
-        """`subject` over a world, until the end of the block."""
+        """Serve `subject` over a world during the block."""
         environ = {**over.environ, **subject.environ}
         log = self.folder / f"{subject.part}-{subject.server}-{over.rows}.log"
         with servers.serving(subject.command, subject.app, environ, log) as (port, pid):
@@ -92,7 +92,7 @@ class Stage:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """A stage whose servers and data are gone at the end."""
+    """Yield a stage; stop its servers and delete its data at the end."""
     with TemporaryDirectory(prefix="benchmarks-") as name, ExitStack() as stack:
         folder = Path(name)
         postgres = stack.enter_context(servers.postgres(folder))
@@ -105,7 +105,7 @@ def stage() -> Iterator[Stage]:
 
 @contextmanager
 def _publishing(url: str) -> Iterator[None]:
-    """Publish every camera's statistics again and again, as its detector would."""
+    """Publish the statistics of every camera repeatedly, as its detector does."""
     stop = threading.Event()
 
     def publish() -> None:

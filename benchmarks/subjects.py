@@ -1,4 +1,4 @@
-"""What is measured: parts, the servers that they run under, and what each is asked."""
+"""The subjects of the measurements: parts, their servers and their paths."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,8 +7,8 @@ from benchmarks import servers
 from benchmarks.servers import Command
 
 _PLAIN: Mapping[str, str] = {"SHADOW_PERCENT": "0", "CACHE_TTL_S": "0", "THREADS": "1"}
-"""No comparisons, and no cache, for its peers have none either; gunicorn's workers as the project
-documents them for throughput, and granian's have one thread, too.
+"""No comparisons and no cache, because the peers have none. The workers of gunicorn are set up for
+throughput, as documented; those of granian have one thread, too.
 """
 ALL_DOMAIN: Mapping[str, str] = {"ROLLOUT_PERCENT": "100", **_PLAIN}
 ALL_LEGACY: Mapping[str, str] = {"ROLLOUT_PERCENT": "0", **_PLAIN}
@@ -16,7 +16,7 @@ ALL_LEGACY: Mapping[str, str] = {"ROLLOUT_PERCENT": "0", **_PLAIN}
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One server with one application; `query` is added to every path it is asked."""
+    """One server with one application; `query` is added to every path."""
 
     part: str
     server: str
@@ -27,11 +27,11 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What tells it from all others."""
+        """Return the name, which is unique."""
         return f"{self.part} ({self.server})"
 
     def paths(self, paths: Sequence[str]) -> list[str]:
-        """`paths` as this subject is asked them."""
+        """Return `paths` with the query of this subject."""
         return [path + self.query for path in paths]
 
 
@@ -59,4 +59,4 @@ SUBJECTS = (
     _peer("peer-fastapi-typed", "typed"),
     _peer("peer-fastapi-tuned", "tuned"),
 )
-"""`canary` is what everything else is compared with, all at once; see `overhead` for the rest."""
+"""The subjects that are compared with `canary` in one run; `overhead` has the others."""

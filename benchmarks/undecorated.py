@@ -1,7 +1,7 @@
 """The application without a canary: every route runs its service, checks and encodes.
 
-`gunicorn benchmarks.undecorated:app` serves the same routes; what is missing is what `@canary`
-does for a request, and everything that goes on beside requests.
+`gunicorn benchmarks.undecorated:app` serves the same routes, without the work of `@canary` in
+requests and in the background.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,13 @@ View = Callable[..., Any]
 
 
 class NoCanary(Canary):
-    """In the canary's place while the routes are declared: there is nothing for it to do."""
+    """Replaces the canary while the routes are declared, and does nothing."""
 
     def start(self, app: Flask, *, within: float) -> None:
-        """Nothing to begin."""
+        """Do nothing."""
 
     def stop(self, app: Flask) -> None:
-        """Nothing to end."""
+        """Do nothing."""
 
     def __call__(  # type: ignore[override]
         self,
@@ -36,7 +36,7 @@ class NoCanary(Canary):
         headers: Callable[[Any], dict[str, str]] = lambda _: {},
         **_: Any,
     ) -> Callable[[View], View]:
-        """Serve the decorated route by `domain` alone."""
+        """Return a decorator that serves the route by `domain` alone."""
         contract = Contract(schema)
 
         def decorate(function: View) -> View:
@@ -46,7 +46,7 @@ class NoCanary(Canary):
                 body = contract.encode(value)
                 return responses.validated(body, headers(value).items())
 
-            view.canary = None  # type: ignore[attr-defined]  # for its wrappers: a canaried view's
+            view.canary = None  # type: ignore[attr-defined]  # as a canaried view has
             return view
 
         return decorate

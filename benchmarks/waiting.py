@@ -1,4 +1,4 @@
-"""A prepared statement under our wait callback against psycopg2's own waiting."""
+"""Compare a prepared statement with our wait callback to one with psycopg2's waiting."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ TIMES = 2000
 
 
 def pairs() -> Iterator[tuple[str, Callable[[], int], Callable[[], int]]]:
-    """`SELECT` of a number on one connection."""
+    """Yield the works that select a number on one connection."""
     with TemporaryDirectory() as folder:
         server = EmbeddedPostgres(Path(folder))
         connection = psycopg2.connect(server.start())
@@ -36,6 +36,6 @@ def pairs() -> Iterator[tuple[str, Callable[[], int], Callable[[], int]]]:
             extensions.set_wait_callback(None)
             return execute()
 
-        yield "a prepared statement with a deadline, against one without", bounded, unbounded
+        yield "a prepared statement with a deadline, compared to one without", bounded, unbounded
         connection.close()
         server.stop()

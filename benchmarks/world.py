@@ -1,8 +1,7 @@
-"""A year of a factory in a database of its own, by COPY through the project's own writers.
+"""Build a world: a year of a factory in its own database, written by the writers of the project.
 
-Worlds differ in their history only: in each the last week is dense enough that every endpoint's
-answer to its default parameters is full, so that what is measured over 10 thousand and over 10
-million rows is the same answer.
+The last week of every world has enough data to fill the answer of every endpoint with default
+parameters. So the answers over 10 thousand and over 10 million rows have the same size.
 """
 
 import io
@@ -36,14 +35,14 @@ TYPES = (
     *("SANITIZE", "NO_HANDWASH", "NO_HAIRNET_AT_SINK", "NO_SANITIZE"),
 )
 BUSY_CAMERA = 0.25
-"""The first camera's share of everything, so that there is a history of one camera to page in."""
+"""The share of the first camera in all data, so its history has many pages."""
 YEAR = timedelta(days=365)
 RECENT = ((timedelta(days=7), 3000), (timedelta(hours=5), 3000))
-"""So many rows are in so much time before now, on top of an even spread over the year."""
+"""Periods before now with additional rows; the other rows spread evenly over the year."""
 TAIL = 250_000
-"""Lines of the event log that are written: legacy reads the newest 200,000 at the most."""
+"""Number of lines in the event log; legacy reads at most the newest 200,000."""
 STATISTICS_AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-"""When every camera last published statistics; too long ago for a detector that runs."""
+"""The time of the latest statistics of every camera; too old for a running detector."""
 STATISTICS_MESSAGES = tuple(
     json.dumps(
         {
@@ -88,7 +87,7 @@ class World:
 
 
 def build(server_url: str, folder: Path, rows: int, redis_url: str) -> World:
-    """Make a world on the server; it takes about a minute a million rows."""
+    """Build a world on the server, in about a minute per million rows."""
     name = f"world_{rows}"
     with closing(psycopg2.connect(server_url)) as connection:
         connection.autocommit = True
@@ -111,7 +110,7 @@ def build(server_url: str, folder: Path, rows: int, redis_url: str) -> World:
 
 
 def moments(rows: int, now: datetime) -> Iterator[float]:
-    """The epoch seconds of `rows` rows before `now`, oldest first."""
+    """Yield the epoch seconds of `rows` rows before `now`, oldest first."""
     end = now.timestamp()
     stretches = sorted(
         [(end - YEAR.total_seconds(), rows - sum(count for _, count in RECENT))]
@@ -125,11 +124,11 @@ def moments(rows: int, now: datetime) -> Iterator[float]:
 
 
 def _run(environ: dict[str, str], *arguments: str) -> None:
-    """Raises RuntimeError with what the command has said, where it fails."""
+    """Run the command; raises RuntimeError with its output if it fails."""
     command = [str(COMMAND), *arguments]
-    done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+    result = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {result.stdout}{result.stderr}")
 
 
 def _write_cameras(path: Path) -> None:
@@ -148,7 +147,7 @@ def _write_cameras(path: Path) -> None:
 
 
 def _fill(connection: extensions.connection, rows: int, log: Path) -> int:
-    """Write everything; the id of the last violation."""
+    """Write all rows; return the id of the last violation."""
     now = datetime.now(UTC)
     first = partitions.month_of(now - YEAR)
     for months in range(14):
@@ -179,7 +178,7 @@ def _camera(random: Random) -> str:
 def _write_events(
     connection: extensions.connection, rows: int, now: datetime, log: Path
 ) -> Iterator[int]:
-    """Through ingestion's own writer, which keeps the counts; the newest into the log too."""
+    """Write events with the writer of ingestion; write the newest to the log, too."""
     writer, random = EventWriter(connection, str(log)), Random(1)
     events = (_event(random, number, ts) for number, ts in enumerate(moments(rows, now)))
     written = 0
@@ -227,7 +226,7 @@ def _write_records(connection: extensions.connection, rows: int, now: datetime) 
 
 
 def _record(random: Random, number: int, ts: float) -> str:
-    """A row of COPY's text format."""
+    """Return a row in COPY's text format."""
     timestamp = datetime.fromtimestamp(ts, UTC).isoformat()
     people = int(random.random() * 6)
     return (

@@ -1,1 +1,1 @@
-"""The same seven reads by FastAPI and asyncpg: what detection-api is measured against."""
+"""The peers: the same seven reads with FastAPI and asyncpg."""

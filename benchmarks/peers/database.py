@@ -1,8 +1,8 @@
-"""The peers' connections, set up by somebody who wants them to win.
+"""The connections of the peers, set up for the best speed.
 
-A pool of fixed size that is full before the first request, statements that asyncpg prepares once a
-connection and keeps, planned once as the services' are, no timers for either, and no round trip for
-resetting a connection between requests: nothing here changes a session.
+The pool has a fixed size and is full before the first request. asyncpg prepares each statement once
+per connection, and PostgreSQL plans it once, as for the services. There are no timers, and no round
+trip to reset a connection between requests, because no request changes a session.
 """
 
 import os
@@ -16,21 +16,21 @@ from fastapi import FastAPI
 from detection_api.db import READ_ONLY
 
 POOL_SIZE = int(os.environ.get("PEER_POOL_SIZE", "8"))
-"""Connections a worker: two workers then have one for each of 16 clients."""
+"""Connections per worker: two workers have one for each of 16 clients."""
 
 Row: TypeAlias = Any
 """An `asyncpg.Record`."""
 
 
 class Database:
-    """A worker's pool; `decode` makes values of JSON columns' text."""
+    """The pool of a worker; `decode` converts the text of JSON columns."""
 
     def __init__(self, decode: Callable[[str], Any]) -> None:
         self._decode = decode
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        """Connected for as long as the application runs."""
+        """Connect while the application runs."""
         async with asyncpg.create_pool(
             os.environ["DATABASE_URL"],
             min_size=POOL_SIZE,
@@ -44,13 +44,13 @@ class Database:
             yield
 
     async def rows(self, statement: str, *parameters: Any) -> list[Row]:
-        """Every row of `statement`."""
+        """Return every row of `statement`."""
         async with self._pool.acquire() as connection:
             rows: list[Row] = await connection.fetch(statement, *parameters)
             return rows
 
     async def row(self, statement: str, *parameters: Any) -> Row | None:
-        """The first row of `statement`."""
+        """Return the first row of `statement`."""
         async with self._pool.acquire() as connection:
             return await connection.fetchrow(statement, *parameters)
 
@@ -62,4 +62,4 @@ class Database:
 
 
 async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
-    """Instead of asyncpg's reset, which asks the server once more for every request."""
+    """Do nothing, instead of asyncpg's reset, which takes a round trip for every request."""

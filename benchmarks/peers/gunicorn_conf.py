@@ -1,4 +1,4 @@
-"""Gunicorn for the peers: as many workers as ours, uvicorn's with uvloop and httptools."""
+"""Gunicorn for the peers: as many workers as ours, of uvicorn with uvloop and httptools."""
 
 import gc
 import os
@@ -13,6 +13,6 @@ control_socket_disable = True
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Keep what is loaded from the collector, as ours do."""
+    """Exclude loaded objects from garbage collection, as our workers do."""
     gc.collect()
     gc.freeze()

@@ -1,6 +1,6 @@
-"""`peer-fastapi`: FastAPI and asyncpg, returning dicts, which FastAPI encodes as it does dicts.
+"""`peer-fastapi`: FastAPI and asyncpg, with views that return dicts.
 
-That is by its `jsonable_encoder`; `typed.py` has the same views with response models.
+FastAPI encodes them with `jsonable_encoder`. `typed.py` has the same views with response models.
 """
 
 import json
@@ -87,7 +87,7 @@ _VIEWS: Mapping[str, Callable[..., Any]] = {
 
 
 def application(**options: Any) -> FastAPI:
-    """The seven endpoints, each declared with FastAPI's `options`."""
+    """Return an application with the seven endpoints, declared with FastAPI's `options`."""
     made = FastAPI(lifespan=database.lifespan)
     for path, view in _VIEWS.items():
         made.add_api_route(path, view, **options)

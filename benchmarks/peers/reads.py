@@ -1,4 +1,4 @@
-"""What the peers ask the database: rows, and what is made of them before they are encoded."""
+"""Read the database for the peers, and build the values that they encode."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +7,7 @@ from benchmarks.peers import sql
 from benchmarks.peers.database import Database
 
 NEAR = 1000
-"""Records that a page which is looked for in the last month first may be further on."""
+"""The largest offset for which the last month is read first."""
 RUNNING_WITHIN = timedelta(seconds=30)
 NO_STATISTICS = {
     "total_frames": 0,
@@ -29,9 +29,9 @@ async def detection_records(
     start: datetime | None,
     end: datetime | None,
 ) -> dict[str, Any]:
-    """One page of a camera's records and how many there are in all.
+    """Return one page of a camera's records, and the total.
 
-    Where the last month fills the page, no older partition is looked into, as in the services.
+    As in the services, it reads no older partition if the last month fills the page.
     """
     page = (camera_id, limit, offset)
     if start is not None or end is not None:
@@ -55,7 +55,7 @@ async def detection_records(
 
 
 async def daily(database: Database, days: int, camera_id: str | None) -> list[dict[str, Any]]:
-    """Counts by type of each day, the last of them today."""
+    """Return the counts by type of each day, up to today."""
     today = datetime.now(UTC).date()
     first = today - timedelta(days=days - 1)
     filters = {} if camera_id is None else {"camera_id": camera_id}
@@ -76,7 +76,7 @@ async def events(
     filters: dict[str, str | None],
     limit: int,
 ) -> list[dict[str, Any]]:
-    """Events of a window, newest first."""
+    """Return the events of a window, newest first."""
     end = end or datetime.now(UTC)
     start = start or end - timedelta(hours=24)
     given = _given(filters)
@@ -99,7 +99,7 @@ async def events(
 async def history(
     database: Database, minutes: int, filters: dict[str, str | None], limit: int
 ) -> list[dict[str, Any]]:
-    """Events of the last minutes, newest first."""
+    """Return the events of the last minutes, newest first."""
     since = datetime.now(UTC) - timedelta(minutes=minutes)
     given = _given(filters)
     rows = await database.rows(sql.history(*given), since, limit, *given.values())
@@ -107,7 +107,7 @@ async def history(
 
 
 async def camera_stats(database: Database, camera_id: str) -> dict[str, Any]:
-    """A camera's latest statistics."""
+    """Return a camera's latest statistics."""
     row = await database.row(sql.CAMERA_STATS, camera_id)
     latest = row and row["last_detection_time"]
     return {

@@ -1,4 +1,4 @@
-"""The peers' statements: the same tables, indexes and counts that the services use."""
+"""The statements of the peers, which use the same tables, indexes and counts as the services."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ WITH page AS (
     LIMIT $2 OFFSET $3
 )
 SELECT page.*, coalesce(totals.count, 0) AS total
-FROM (SELECT $1::text AS camera_id) AS asked
+FROM (SELECT $1::text AS camera_id) AS targets
 LEFT JOIN record_totals AS totals USING (camera_id)
 LEFT JOIN page ON true
 ORDER BY page.timestamp DESC, page.id DESC
@@ -88,19 +88,19 @@ LIMIT $2
 
 @cache
 def daily(*filters: str) -> str:
-    """Counts by day and type; each of `filters` is a column that has to equal a parameter."""
+    """Return the statement for counts by day and type; each filter column equals a parameter."""
     return _filtered(_DAILY, 3, filters)
 
 
 @cache
 def events(*filters: str) -> str:
-    """Events of a window; for `filters` see `daily`."""
+    """Return the statement for the events of a window; for `filters` see `daily`."""
     return _filtered(_EVENTS, 4, filters)
 
 
 @cache
 def history(*filters: str) -> str:
-    """Events since a moment; for `filters` see `daily`."""
+    """Return the statement for the events since a time; for `filters` see `daily`."""
     return _filtered(_HISTORY, 3, filters)
 
 

@@ -1,7 +1,7 @@
-"""`peer-fastapi-tuned`: as fast as FastAPI goes.
+"""`peer-fastapi-tuned`: the fastest form of FastAPI.
 
-Answers are encoded by orjson straight into a Response, past FastAPI's validation and encoding, and
-JSON columns are sent on as the text they are, never parsed.
+orjson encodes answers directly into a Response, without FastAPI's validation and encoding. JSON
+columns are sent as text, without parsing.
 """
 
 from typing import Any

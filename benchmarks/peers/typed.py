@@ -1,6 +1,6 @@
-"""`peer-fastapi-typed`: `peer-fastapi` with its return types for response models.
+"""`peer-fastapi-typed`: `peer-fastapi` with return types as response models.
 
-FastAPI then has pydantic check and encode what the views return.
+So FastAPI checks and encodes the answers with pydantic.
 """
 
 from benchmarks.peers.plain import application

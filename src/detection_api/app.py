@@ -11,8 +11,8 @@ from detection_api.blueprints import cameras, monitoring, records, rollout, stat
 from detection_api.canary.serving import SETTLE, CanarySettings
 from detection_api.config import Settings, fail_safe, read_environ
 from detection_api.db import (
-    LOOK_DEADLINE,
-    LOOK_HOLDS,
+    CHECK_TIMEOUT,
+    CHECK_VALID_FOR,
     READ_ONLY,
     Pool,
     Reads,
@@ -82,8 +82,8 @@ def _connect(app: Flask, settings: Settings) -> None:
 def _replicated(pool: Pool, settings: Settings) -> Reads:
     """The domain's `pool`, and a replica in front of it."""
     watch = Watch(
-        _pool("watch_primary", settings.database_url, 1, LOOK_DEADLINE),
-        _pool("watch_replica", settings.database_read_url, 1, LOOK_DEADLINE),
+        _pool("watch_primary", settings.database_url, 1, CHECK_TIMEOUT),
+        _pool("watch_replica", settings.database_read_url, 1, CHECK_TIMEOUT),
         limit=settings.replica_lag_limit_s,
     )
     url, size = settings.database_read_url, settings.domain_pool_size
@@ -105,5 +105,5 @@ def _pool(name: str, url: str, size: int, deadline: float) -> Pool:
 
 def _settle(settings: Settings) -> float:
     """Seconds by which one arm may see a change later than the other."""
-    lag = settings.replica_lag_limit_s + LOOK_HOLDS if settings.database_read_url else 0
+    lag = settings.replica_lag_limit_s + CHECK_VALID_FOR if settings.database_read_url else 0
     return SETTLE + lag + settings.cache_ttl_s

@@ -74,7 +74,7 @@ def _postgres_url(text: str) -> str:
     try:
         parse_dsn(text)
     except psycopg2.ProgrammingError:
-        text = ""  # its words may quote a password
+        text = ""  # the message may quote a password
     if not text.startswith(("postgresql://", "postgres://")):
         raise ValueError("must be a postgresql:// URL")
     return text
@@ -104,7 +104,7 @@ class Settings:
     """The application's settings; `from_environ` reads and checks them all at once.
 
     The canary's own variables (`USE_DOMAIN_SERVICE`, `ROLLOUT_PERCENT...`, `FORCE_DOMAIN`,
-    `SHADOW_...` and others) are read by `canary.overrides.Overrides`.
+    `SHADOW_...` and others) are read by `canary.serving.settings.CanarySettings`.
     """
 
     database_url: str = _setting(
@@ -119,7 +119,7 @@ class Settings:
     replica_lag_limit_s: int = _setting(
         "REPLICA_LAG_LIMIT_S",
         _positive,
-        "seconds that the replica may be behind; beyond that the domain reads from DATABASE_URL",
+        "seconds that the replica may be behind; otherwise the domain reads from DATABASE_URL",
         "2",
     )
     redis_url: str = _setting(
@@ -135,7 +135,7 @@ class Settings:
         "",
     )
     cache_ttl_s: int = _setting(
-        "CACHE_TTL_S", _not_negative, "seconds that such an answer is kept; 0: none is", "1"
+        "CACHE_TTL_S", _not_negative, "seconds that such an answer is kept; 0: no cache", "1"
     )
     events_log: Path = _setting(
         "EVENTS_LOG", Path, "JSONL event log that detectors append to", "logs/events_record.jsonl"

@@ -1,4 +1,4 @@
-"""Load by wrk and pgbench: what it measures is what was asked for, or there is no figure."""
+"""A turn is measured with all its answers, or raises an error."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not i
 
 @needs_wrk
 def test_a_turn_has_a_rate_and_percentiles_in_order(servers: dict[str, Server]) -> None:
-    turn = servers["canary"].asked_everything().ask(EVERYTHING, 1)
+    turn = servers["canary"].with_all_endpoints().measure(EVERYTHING, 1)
     assert turn.requests_per_s > 0
     assert 0 < turn.p50_ms <= turn.p95_ms <= turn.p99_ms
 
@@ -25,23 +25,21 @@ def test_a_turn_has_a_rate_and_percentiles_in_order(servers: dict[str, Server]) 
 @needs_wrk
 def test_answers_that_are_errors_are_not_measured(servers: dict[str, Server]) -> None:
     with pytest.raises(LoadError, match="of them errors"):
-        load.ask(servers["canary"].port, ["/nothing-here"], 1)
+        load.measure(servers["canary"].port, ["/nothing-here"], 1)
 
 
 def test_without_wrk_a_run_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     result = CliRunner().invoke(main, ["limit"])
     assert result.exit_code == 1
-    assert result.stderr == (
-        "Error: wrk makes the load and is missing; install it: apt-get install wrk\n"
-    )
+    assert result.stderr == ("Error: wrk is not installed: apt-get install wrk\n")
 
 
 def test_the_limit_is_the_services_own_statements(stage: Stage, small_world: World) -> None:
     """Every endpoint's, and pgbench can run it."""
-    asked = limit.Limit(stage.pgbench, small_world, stage.folder)
-    assert len(asked.statements) == 7
-    for number, (text, variables) in enumerate(asked.statements.values()):
+    database_limit = limit.Limit(stage.pgbench, small_world, stage.folder)
+    assert len(database_limit.statements) == 7
+    for number, (text, variables) in enumerate(database_limit.statements.values()):
         script = stage.folder / f"{number}.sql"
         script.write_text(text)
         subprocess.run(

@@ -18,7 +18,7 @@ def readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_run_takes_the_place_of_the_last_one_and_nothing_else_changes(readme: Path) -> None:
     before = readme.read_text()
-    report.tell(r"first run \1")
+    report.show(r"first run \1")
     report.write_readme(readme)
     report._lines[:] = ["second run"]
     report.write_readme(readme)

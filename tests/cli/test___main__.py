@@ -17,7 +17,7 @@ import pytest
 
 from detection_api.cli.__main__ import LONG_RUNNING, hold_signals_if_long_running
 from detection_api.cli.main import main
-from detection_api.dev.instance import INSTANCE, Instance, claimed, left_for_commands
+from detection_api.dev.instance import INSTANCE, Instance, claimed, publish_environment
 from detection_api.server.signals import INTERRUPTED
 from tests.ingest.support import Command
 from tests.processes import signals_held
@@ -47,7 +47,7 @@ def _an_instance(folder: Path) -> Iterator[None]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Healthy) as server:
         Thread(target=server.serve_forever).start()
         instance = Instance(folder / INSTANCE, server.server_port)
-        with claimed(instance), left_for_commands(instance, {"PORT": str(instance.port)}):
+        with claimed(instance), publish_environment(instance, {"PORT": str(instance.port)}):
             yield
         server.shutdown()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from detection_api.cli import environment
-from detection_api.dev.instance import Instance, claimed, left_for_commands
+from detection_api.dev.instance import Instance, claimed, publish_environment
 from tests.factory import COMMAND
 
 RUNNING = {"DATABASE_URL": "postgresql:///running", "REDIS_URL": "redis://running", "PORT": "8391"}
@@ -22,7 +22,7 @@ def _beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("DATABASE_URL", "REDIS_URL", "PORT"):
         monkeypatch.delenv(name, raising=False)
     place = Instance(tmp_path / "instance", 8391)
-    with claimed(place), left_for_commands(place, RUNNING):
+    with claimed(place), publish_environment(place, RUNNING):
         yield
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from detection_api.cli import verify as module
-from detection_api.dev.instance import Instance, claimed, left_for_commands
+from detection_api.dev.instance import Instance, claimed, publish_environment
 from detection_api.rollout.verification import readiness
 from tests.rollout.conftest import Run
 
@@ -109,7 +109,7 @@ def test_without_a_url_it_is_the_make_run_of_this_folder(
 ) -> None:
     monkeypatch.setattr(module, "INSTANCE", tmp_path)
     port = nobody.rpartition(":")[2]
-    with claimed(Instance(tmp_path, 0)), left_for_commands(Instance(tmp_path, 0), {"PORT": port}):
+    with claimed(Instance(tmp_path, 0)), publish_environment(Instance(tmp_path, 0), {"PORT": port}):
         result = run("verify")
     assert result.stderr == f"Error: {nobody}: no answer: Connection refused\n"
 

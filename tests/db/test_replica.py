@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from psycopg2 import errors, extensions
 
 from detection_api.db.pool import READ_ONLY, Connection, Pool, bound_waits
-from detection_api.db.replica import DISTRUSTED_FOR, LOOK_HOLDS, Replicated, Watch
+from detection_api.db.replica import CHECK_VALID_FOR, DISTRUSTED_FOR, Replicated, Watch
 from detection_api.db.replication import Unfit
 from detection_api.dev.embedded import EmbeddedPostgres
 from tests.clusters import Clusters
@@ -89,7 +89,7 @@ class Reads:
 
     def look(self, after: float = 0) -> Unfit | None:
         self.now += after
-        self.watch.look()
+        self.watch.check()
         return self.watch.unfit()
 
 
@@ -124,7 +124,7 @@ def test_reads_go_to_the_primary_until_somebody_has_looked(reads: Reads) -> None
 def test_a_look_that_is_long_ago_says_nothing(reads: Reads) -> None:
     """As when the thread that looks hangs or has died."""
     reads.settle()
-    reads.now += LOOK_HOLDS
+    reads.now += CHECK_VALID_FOR
     assert reads.watch.unfit() is Unfit.UNKNOWN
     assert reads.who() == "primary"
 

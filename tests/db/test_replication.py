@@ -12,7 +12,7 @@ from detection_api.db.replication import MAX_SEEN, ReplayProgress, Unfit, WalPos
 def seen(*places: tuple[float, int], server: str = "first") -> ReplayProgress:
     progress = ReplayProgress()
     for now, wal in places:
-        progress.see(WalPosition(server, False, wal), now)
+        progress.record(WalPosition(server, False, wal), now)
     return progress
 
 
@@ -48,7 +48,7 @@ def test_nothing_is_held_against_a_replica_whose_primary_was_never_seen() -> Non
 def test_places_of_one_server_are_not_compared_with_those_of_another() -> None:
     """After a failover the new primary may be at a place that the old one had passed."""
     progress = seen((0, 900))
-    progress.see(WalPosition("second", False, 500), 1)
+    progress.record(WalPosition("second", False, 500), 1)
     assert progress.lag(500, now=1) == 0
 
 
@@ -61,7 +61,7 @@ def test_the_lag_never_says_less_than_there_is(grown: list[int], replayed: list[
     for now, more in enumerate(grown):
         written += more
         at.append(written)
-        progress.see(WalPosition("first", False, written), now)
+        progress.record(WalPosition("first", False, written), now)
     last = len(grown) - 1
     for wal in sorted(replayed):
         lag = progress.lag(wal, now=last)

@@ -17,8 +17,8 @@ from detection_api.dev.instance import (
     UpError,
     claimed,
     find_running,
-    left_for_commands,
     port_number,
+    publish_environment,
     refuse_taken,
 )
 
@@ -92,7 +92,7 @@ def test_commands_find_what_they_need_while_an_up_runs_and_no_longer(tmp_path: P
     place = Instance(tmp_path, 8000)
     with claimed(place):
         assert find_running(tmp_path) == {}, "it does not serve anything yet"
-        with left_for_commands(place, ENVIRON):
+        with publish_environment(place, ENVIRON):
             assert find_running(tmp_path) == {"DATABASE_URL": "postgresql:///x", "PORT": "8000"}
         assert find_running(tmp_path) == {}
 
@@ -103,8 +103,8 @@ def test_what_is_left_for_commands_may_hold_a_password_and_nobody_else_can_read_
     place = Instance(tmp_path, 8000)
     before = os.umask(0)
     try:
-        with left_for_commands(place, ENVIRON):
-            assert stat.S_IMODE(place.left.stat().st_mode) == 0o600
+        with publish_environment(place, ENVIRON):
+            assert stat.S_IMODE(place.environment_file.stat().st_mode) == 0o600
     finally:
         os.umask(before)
     assert list(tmp_path.iterdir()) == []
@@ -114,7 +114,7 @@ def test_what_a_killed_up_has_left_is_not_believed(tmp_path: Path) -> None:
     place = Instance(tmp_path, 8000)
     with claimed(place):
         pass
-    place.left.write_text(json.dumps(ENVIRON))
+    place.environment_file.write_text(json.dumps(ENVIRON))
     assert find_running(tmp_path) == {}
 
 
@@ -122,5 +122,5 @@ def test_what_a_killed_up_has_left_is_not_believed(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_as_nothing(tmp_path: Path, text: str) -> None:
     place = Instance(tmp_path, 8000)
     with claimed(place):
-        place.left.write_text(text, encoding="latin-1")
+        place.environment_file.write_text(text, encoding="latin-1")
         assert find_running(tmp_path) == {}

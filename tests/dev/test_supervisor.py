@@ -63,10 +63,10 @@ def test_a_program_that_ends_is_started_again_after_a_while(supervised: Supervis
     child = supervised.start(python("brief", FAILING))
     ended = child.process
     ended.wait()
-    supervised.look(now=1000.0)
-    supervised.look(now=1000.0 + supervisor.FIRST_DELAY / 2)
+    supervised.check(now=1000.0)
+    supervised.check(now=1000.0 + supervisor.FIRST_DELAY / 2)
     assert child.process is ended, "started again too soon"
-    supervised.look(now=1000.0 + supervisor.FIRST_DELAY)
+    supervised.check(now=1000.0 + supervisor.FIRST_DELAY)
     assert child.process is not ended
 
 
@@ -75,10 +75,10 @@ def test_a_program_that_keeps_ending_is_started_ever_less_often(supervised: Supe
     now, delays = 1000.0, []
     for _ in range(9):
         child.process.wait()
-        supervised.look(now)
+        supervised.check(now)
         assert child.restart_at is not None
         delays.append(child.restart_at - now)
-        supervised.look(now := child.restart_at)
+        supervised.check(now := child.restart_at)
     assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
@@ -86,9 +86,9 @@ def test_a_program_that_ran_well_for_a_while_is_started_again_soon(supervised: S
     child = supervised.start(python("brief", "pass"))
     for now in (1000.0, 1000.0 + LATER):
         child.process.wait()
-        supervised.look(now)
+        supervised.check(now)
         assert child.restart_at == now + supervisor.FIRST_DELAY
-        supervised.look(child.restart_at)
+        supervised.check(child.restart_at)
 
 
 def test_the_operator_is_told_that_a_program_ended_then_why_then_nothing_more(
@@ -97,12 +97,12 @@ def test_the_operator_is_told_that_a_program_ended_then_why_then_nothing_more(
     child = supervised.start(python("brief", FAILING))
     for attempt in range(4):
         child.process.wait()
-        supervised.look(1000.0 + attempt)
-        supervised.look(child.restart_at or 0.0)
+        supervised.check(1000.0 + attempt)
+        supervised.check(child.restart_at or 0.0)
     log = tmp_path / "brief.log"
     first, second, end_of_log = said
     assert first == f"brief ended (exit code 3) and is started again; its log: {log}"
-    assert second == f"brief does not stay up (exit code 3); the end of {log}:"
+    assert second == f"brief ended again (exit code 3); the end of {log}:"
     assert end_of_log.splitlines()[-1] == "the reason why"
 
 
@@ -114,7 +114,7 @@ def test_a_program_that_was_killed_takes_its_own_children_along(supervised: Supe
     (orphan,) = parent.children()
     parent.kill()
     child.process.wait()
-    supervised.look(1000.0)
+    supervised.check(1000.0)
     wait_until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
 
 

@@ -166,7 +166,7 @@ def test_another_folder_than_the_projects_is_one_clear_line(tmp_path: Path) -> N
         [COMMAND, "up"], check=False, cwd=tmp_path, capture_output=True, text=True
     )
     assert said.returncode == 1
-    assert said.stderr == "Error: this is not the project's folder: there is no wsgi.py here\n"
+    assert said.stderr == "Error: this is not the folder of the project: it has no wsgi.py\n"
 
 
 def beside(folder: Path, *arguments: str) -> str:

@@ -1,6 +1,6 @@
 """PostgreSQL: pools with deadlines, prepared reads, the replica, partitions, migrations.
 
-Nothing here knows what the tables are about, or HTTP.
+Nothing here knows the content of the tables, or HTTP.
 """
 
 from detection_api.db.cache import Cache
@@ -18,7 +18,7 @@ from detection_api.db.partitions import (
 )
 from detection_api.db.pool import READ_ONLY, UNAVAILABLE, Connection, Pool, bound_waits
 from detection_api.db.reader import Query, Reader, Reads, decode_json_exactly
-from detection_api.db.replica import LOOK_DEADLINE, LOOK_HOLDS, Replicated, Watch
+from detection_api.db.replica import CHECK_TIMEOUT, CHECK_VALID_FOR, Replicated, Watch
 from detection_api.db.retention import (
     PartitionBusyError,
     drop_when_free,
@@ -26,8 +26,8 @@ from detection_api.db.retention import (
 )
 
 __all__ = [
-    "LOOK_DEADLINE",
-    "LOOK_HOLDS",
+    "CHECK_TIMEOUT",
+    "CHECK_VALID_FOR",
     "MIGRATIONS",
     "PATTERN",
     "READ_ONLY",

@@ -1,7 +1,7 @@
 """Keep answers for a moment, so that many equal requests read PostgreSQL once.
 
-Answers are kept in Redis or Valkey, shared by all workers and hosts, or in each process. While the
-cache is away it is not used, so no request waits for it twice.
+Answers are kept in Redis or Valkey, shared by all workers and hosts, or in each process. After
+a failure the cache is not used for PAUSE seconds, so not every request waits for it.
 """
 
 import time
@@ -24,11 +24,11 @@ TIMEOUT = 0.05
 PAUSE = 5.0
 """Seconds without the cache after it failed."""
 MAX_ANSWERS = 1000
-"""How many answers a process keeps without Redis."""
+"""Maximum number of answers that a process keeps without Redis."""
 
 LOOKUPS = Counter(
     "detection_api_cache_lookups",
-    "Answers looked for in the cache: found (hit), not there (miss), cache not there (away).",
+    "Lookups in the cache by outcome: hit, miss, or away (the cache did not answer).",
     ["outcome"],
 )
 
@@ -48,7 +48,7 @@ class _AsItIs:
 
 
 class Cache:
-    """Keeps answers for `ttl` seconds; none before `init_app`, nor where `ttl` is 0.
+    """Keeps answers for `ttl` seconds; keeps none before `init_app`, or if `ttl` is 0.
 
     Redis may take `timeout` seconds to connect, and to answer; `clock` is monotonic, in seconds.
     """
@@ -84,10 +84,10 @@ class Cache:
         if not self._ttl:
             return make()
         name = msgspec.json.encode(key).decode()
-        found = self._try(lambda: self._backend.get(name))
+        cached = self._try(lambda: self._backend.get(name))
         try:
-            if found is not None:
-                value = msgspec.json.decode(found, type=form)
+            if cached is not None:
+                value = msgspec.json.decode(cached, type=form)
                 LOOKUPS.labels("hit").inc()
                 return value
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -102,13 +102,13 @@ class Cache:
         if self._clock() < self._unused_until:
             return None
         try:
-            given = work()
+            result = work()
         except redis.RedisError as error:
             self._unused_until = self._clock() + PAUSE
             self._log_change(is_away=True, error=str(error))
             return None
         self._log_change(is_away=False)
-        return given
+        return result
 
     def _log_change(self, *, is_away: bool, **facts: object) -> None:
         """Log once that the cache went away or came back."""
@@ -117,7 +117,7 @@ class Cache:
             log.warning("cache_away" if is_away else "cache_back", **facts)
 
     def _redis(self, url: str) -> dict[str, Any]:
-        """Flask-Caching's settings; redis-py itself would wait for seconds, and try again."""
+        """Return Flask-Caching's settings, with short timeouts and without redis-py's retries."""
         options = {
             "socket_timeout": self._timeout,
             "socket_connect_timeout": self._timeout,

@@ -1,7 +1,7 @@
 """The position where a page of records ends and the next one starts; opaque text for clients.
 
-A position says when and which, nothing of whose records or what window: it holds in any list that
-is newest first. Its text is versioned, so that a later version can still tell what it was given.
+A position is a timestamp and an id. It does not depend on the camera or the window of the list.
+Its text starts with a version, so a later version can recognise an old cursor.
 """
 
 import binascii
@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 VERSION = 1
 PATTERN = "^[A-Za-z0-9_-]{23}$"
-"""Every cursor matches it; some other texts do, too."""
+"""A pattern that every cursor matches; some other texts match it, too."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -22,19 +22,19 @@ _PADDING = "="
 
 
 class PagePosition(NamedTuple):
-    """A place in a list that is newest first, ties by id descending: right after this record."""
+    """The place after this record in a list ordered by timestamp and id, both descending."""
 
     timestamp: datetime
     id: int
 
     def text(self) -> str:
-        """The cursor that `read` reads; nothing in it needs escaping in a URL."""
+        """Return the cursor, which `read` reads; it needs no escaping in a URL."""
         packed = _FORM.pack(VERSION, (self.timestamp - _EPOCH) // _TICK, self.id)
         return urlsafe_b64encode(packed).decode().rstrip(_PADDING)
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The position whose text this is; raises ValueError where it is none's."""
+        """Return the position of the cursor `text`; raises ValueError if it is not a cursor."""
         try:
             packed = urlsafe_b64decode(text + _PADDING * (-len(text) % 4))
             version, ticks, identifier = _FORM.unpack(packed)

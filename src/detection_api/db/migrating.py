@@ -1,4 +1,4 @@
-"""Bring the database's schema up to date; nothing else does."""
+"""Migrate the schema of the database; only this module does."""
 
 from pathlib import Path
 

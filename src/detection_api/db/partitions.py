@@ -1,7 +1,7 @@
-"""Monthly partitions of `detection_records` and `events`: which are needed, made and dropped.
+"""Monthly partitions of `detection_records` and `events`: create and drop them.
 
-Both tables have a default partition, so no row is ever refused; a month of its own is what makes
-reading it fast. A month is the `date` of its first day, in UTC.
+Both tables have a default partition, so every row is accepted. Monthly partitions make reads fast.
+A month is the `date` of its first day, in UTC.
 """
 
 import re
@@ -18,9 +18,9 @@ TABLES = ("detection_records", "events")
 MONTHS_BACK = 25
 """Rows older than this go to the default partition."""
 MONTHS_AHEAD = 3
-"""Partitions are made this long before they are needed; later rows go to the default one."""
+"""Partitions are created this many months ahead; later rows go to the default partition."""
 LOCK_TIMEOUT_MS = 500
-"""No reader is queued for longer behind an attempt to lock the default partition."""
+"""Time limit for a lock on a table, during which readers and writers wait."""
 RETRY_AFTER = timedelta(minutes=1)
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('detection-api partitions', 0))"
@@ -51,7 +51,10 @@ _MONTHLY = re.compile(rf"({'|'.join(TABLES)})_y(\d{{4}})m(\d\d)")
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """The rows of `table` for `month`: about so many, None where nobody has counted, and bytes."""
+    """The partition of `table` for `month`.
+
+    `rows` is an estimate, None if PostgreSQL has none; `size` is in bytes.
+    """
 
     table: str
     month: date
@@ -60,7 +63,7 @@ class Partition:
 
     @property
     def name(self) -> str:
-        """The partition's own name."""
+        """Return the name of the partition."""
         return partition_name(self.table, self.month)
 
 
@@ -102,7 +105,7 @@ def is_partition(table: str) -> bool:
 
 
 class Partitions:
-    """Makes the partitions that are about to be written to, over one autocommit connection."""
+    """Creates partitions before rows are written, over one autocommit connection."""
 
     def __init__(self, connection: extensions.connection) -> None:
         self._connection = connection
@@ -110,10 +113,10 @@ class Partitions:
         self._retry_at = datetime.min.replace(tzinfo=UTC)
 
     def prepare(self, now: datetime, months: Iterable[date] = ()) -> None:
-        """Make what is due at `now`, and the plausible ones of `months` for events.
+        """Create the partitions due at `now`, and event partitions for plausible `months`.
 
-        Where readers hold the default partition for too long it is left for later: rows go to
-        the default partition meanwhile, and move when the partition is made. Raises psycopg2's
+        If the default partition is locked for too long, it tries again later. Until then rows go
+        to the default partition. They move when the partition is created. Raises psycopg2's
         other errors.
         """
         missing = sorted(set(_wanted(now, months)) - self._ready)
@@ -137,13 +140,12 @@ def _wanted(now: datetime, months: Iterable[date]) -> Iterator[tuple[str, date]]
 
 
 def create(connection: extensions.connection, table: str, month: date) -> None:
-    """Make `table`'s partition for `month` unless there is one, with rows of the default one.
+    """Create the partition of `table` for `month` if there is none; move its rows there.
 
-    One transaction. Others that make partitions wait, writers of the default partition wait
-    while rows move, and readers of the table only for the last step, about 0.3 s for a million
-    rows; one that waits there may miss the moved rows that once, because where to look was
-    settled already. Raises psycopg2's LockNotAvailable when a lock is not to be had in
-    LOCK_TIMEOUT_MS; nothing is changed then.
+    One transaction. Another `create` waits for it. Writers of the default partition wait while
+    rows move. Readers of the table wait for the last step, about 0.3 s for a million rows; a
+    reader that waits may miss the moved rows, because it is already planned. Raises psycopg2's
+    LockNotAvailable, without a change, if a lock takes longer than LOCK_TIMEOUT_MS.
     """
     partition = partition_name(table, month)
     start, end = _bounds(month)
@@ -172,8 +174,8 @@ def ended_partitions(connection: extensions.connection, before: datetime) -> lis
     """
     with connection.cursor() as cursor:
         cursor.execute(_LIST, [f"^{_MONTHLY.pattern}$"])
-        found = [_partition(*row) for row in cursor]
-    return [p for p in found if shift(p.month, 1) <= before.astimezone(UTC).date()]
+        partitions = [_partition(*row) for row in cursor]
+    return [p for p in partitions if shift(p.month, 1) <= before.astimezone(UTC).date()]
 
 
 def _partition(name: str, rows: int | None, size: int) -> Partition:
@@ -183,13 +185,13 @@ def _partition(name: str, rows: int | None, size: int) -> Partition:
 
 
 def drop_partition(connection: extensions.connection, partition: Partition) -> None:
-    """Drop a partition for good, over an autocommit connection.
+    """Drop a partition permanently, over an autocommit connection.
 
-    Readers and writers of its table wait only while it is detached, which takes milliseconds once
-    its lock is had; the files go afterwards, when nobody looks there any more. The totals of
-    detection records are less by those that went, counts of events stay. Killed in between,
-    it leaves a detached table, which `ended` lists. Raises psycopg2's LockNotAvailable when the
-    lock is not to be had in LOCK_TIMEOUT_MS; nothing is changed then.
+    It is detached first, which blocks readers and writers of its table for milliseconds, and
+    dropped afterwards. The totals of detection records no longer include its rows; the counts of
+    events still do. If the process is killed in between, the detached table stays, and
+    `ended_partitions` lists it. Raises psycopg2's LockNotAvailable, without a change, if the lock
+    takes longer than LOCK_TIMEOUT_MS.
     """
     names = {
         "table": sql.Identifier(partition.table),

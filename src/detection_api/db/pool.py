@@ -31,13 +31,14 @@ READ_ONLY: Mapping[str, str] = {
 }
 """Session settings for a pool that never writes.
 
-Its statements are planned once a connection: left to itself PostgreSQL plans those over partitions
-anew for every execution, which takes as long as running them.
+Statements are planned once per connection. By default PostgreSQL plans statements over partitions
+for every execution, which takes as long as running them.
 """
 _SET = "SELECT set_config(name, value, false) FROM unnest(%s, %s) AS setting (name, value)"
 TRUSTED_FOR = 0.05
-"""Seconds after its last use in which a connection is not looked at: less than its server takes to
-restart. A look is a system call, and each of them hands the interpreter to another thread.
+"""A connection used in the last 0.05 s is not checked; a server restart takes longer.
+
+A check is a system call, after which Python may switch to another thread.
 """
 _EVENTS = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
 
@@ -58,14 +59,14 @@ def _wait(connection: extensions.connection) -> None:
     """Poll the connection's socket until libpq is done or the deadline has passed."""
     while (state := connection.poll()) != extensions.POLL_OK:
         left = _deadline.at - time.monotonic()
-        poller = select.poll()  # a new one, for libpq's next host is another socket
+        poller = select.poll()  # a new one each time: libpq's next host has another socket
         poller.register(connection.fileno(), _EVENTS[state])
         if left <= 0 or not poller.poll(None if left == math.inf else math.ceil(left * 1000)):
             raise DeadlineExceededError("PostgreSQL did not answer in time")
 
 
 def bound_waits() -> None:
-    """Put every psycopg2 wait of this process under deadlines; COPY is then unavailable in it."""
+    """Put every psycopg2 wait of this process under deadlines; this disables COPY."""
     extensions.set_wait_callback(_wait)
 
 
@@ -81,10 +82,10 @@ class Connection(extensions.connection):
 class Pool:
     """Autocommit connections, opened on demand by the process that uses them.
 
-    `url` is libpq's; `size` connections at the most; `deadline`, in seconds, is for one whole
-    read: waiting for a connection, connecting and every statement; `name` shows in
-    `pg_stat_activity`; `settings` are PostgreSQL's, for each session. A forked process may go on
-    using the pool: it gets connections of its own.
+    `url` is libpq's; it opens at most `size` connections. `deadline`, in seconds, includes waiting
+    for a connection, connecting and every statement of one read. `name` shows in
+    `pg_stat_activity`; `settings` apply to each session. A forked process may use the pool, too,
+    and gets its own connections.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Pool:
         self._slots: SimpleQueue[None] = SimpleQueue()
         for _ in range(self._size):
             self._slots.put(None)
-        self._pid = os.getpid()  # last: until then no thread takes a connection of the parent's
+        self._pid = os.getpid()  # last: other threads must not use the parent's connections
 
     def read(self, work: Callable[[Connection], _T], *, within: float | None = None) -> _T:
         """Return the result of `work` on a connection; see `connection`."""
@@ -164,7 +165,7 @@ class Pool:
         """Return the connection that was used last if its server is still there, else a new one."""
         try:
             connection = idle.pop()
-        except IndexError:  # not asked for first: another thread may take the last one meanwhile
+        except IndexError:  # without a check first, because another thread may take the last one
             return self._connect()
         if time.monotonic() - connection.used_at < TRUSTED_FOR or _is_alive(connection):
             return connection
@@ -179,10 +180,10 @@ class Pool:
             client_encoding="UTF8",
         )
         connection.autocommit = True
-        # What was written goes into answers as it is, so nothing needs to be decoded.
+        # JSON goes into answers as it is stored, without decoding.
         register_default_json(connection, loads=msgspec.Raw)
-        # Not as libpq's options: to a URL that asks for a server which takes writes
-        # (`target_session_attrs`), every server would look like one that does not.
+        # Not as libpq options: with `target_session_attrs=read-write` in the URL, libpq would
+        # reject every server as read-only.
         connection.cursor().execute(_SET, [[*self._settings], [*self._settings.values()]])
         return connection
 

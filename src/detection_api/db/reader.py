@@ -1,4 +1,4 @@
-"""Runs the services' statements: compiled once, prepared once a connection."""
+"""Runs the services' statements, compiled once and prepared once per connection."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -33,7 +33,7 @@ class Row(msgspec.Struct, gc=False):
 
 
 class Query:
-    """A SQLAlchemy Core statement compiled at import, under a name of its own.
+    """A SQLAlchemy Core statement compiled at import, with a unique name.
 
     Its bind parameters, which must carry their types, become the parameters of `Reader.rows`.
     Its columns must have names that Python can take for attributes.
@@ -85,9 +85,9 @@ def _rows(query: Query, values: Sequence[Any], connection: Connection) -> list[A
 
 
 def decode_json_exactly() -> None:
-    """Have psycopg2 decode JSON as this application encodes it.
+    """Let psycopg2 decode `jsonb` with this application's decoder.
 
-    That is for `jsonb`: a pool's connections keep `json` columns as they were written.
+    The connections of a pool keep `json` columns as text.
     """
     register_default_json(loads=msgspec.json.decode, globally=True)
     register_default_jsonb(loads=msgspec.json.decode, globally=True)

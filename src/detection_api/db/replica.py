@@ -1,4 +1,4 @@
-"""Reads from a streaming replica while it is there and close behind: read `Replicated.read` first.
+"""Reads from a streaming replica that is up and close behind. Read `Replicated.read` first.
 
 One thread per process checks the replica twice a second, so no read waits for a check.
 """
@@ -17,11 +17,11 @@ from detection_api.db.replication import ReplayProgress, Unfit, WalPosition, jud
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY = 0.5
-LOOK_DEADLINE = 0.4
+CHECK_INTERVAL = 0.5
+CHECK_TIMEOUT = 0.4
 """Seconds that one server may take to report its position."""
-LOOK_HOLDS = 2.0
-"""Seconds for which a result holds; a replica may fall behind by as much unnoticed."""
+CHECK_VALID_FOR = 2.0
+"""Seconds for which a result is valid; a replica may fall behind unnoticed for this long."""
 DISTRUSTED_FOR = 5.0
 """Seconds without the replica after a read failed on it."""
 SHARE = 0.5
@@ -29,17 +29,17 @@ SHARE = 0.5
 
 LAG = Gauge(
     "detection_api_replica_lag_seconds",
-    "How far the replica is behind the primary at the most, as the slowest worker sees it.",
+    "Upper bound of the replica's lag in seconds, as the slowest worker measures it.",
     multiprocess_mode="livemax",
 )
 FIT = Gauge(
     "detection_api_replica_fit",
-    "1 where all workers read from the replica, 0 where one does not, or there is none.",
+    "1 if all workers read from the replica, 0 if one does not, or if there is none.",
     multiprocess_mode="livemin",
 )
 BYPASSED = Counter(
     "detection_api_replica_bypassed",
-    "Reads that the primary answered because the replica could not, by the reason why.",
+    "Reads that the primary answered instead of the replica, by reason.",
     ["reason"],
 )
 
@@ -57,10 +57,10 @@ def _start_thread(run: Callable[[], None]) -> None:
 
 
 class Watch:
-    """Looks at a replica and its primary, over connections of its own.
+    """Checks a replica and its primary, over its own connections.
 
-    It may be behind by `limit` seconds; `clock` is monotonic, in seconds; `start` has a function
-    run in the background until it returns.
+    The replica may be `limit` seconds behind; `clock` is monotonic, in seconds; `start` runs a
+    function in the background.
     """
 
     def __init__(
@@ -83,10 +83,10 @@ class Watch:
         """Forget all results and the thread, which a forked process does not have."""
         self._pid = os.getpid()
         self._progress = ReplayProgress()
-        self._found: Unfit | None = Unfit.UNKNOWN
-        self._looked_at = -LOOK_HOLDS
+        self._result: Unfit | None = Unfit.UNKNOWN
+        self._checked_at = -CHECK_VALID_FOR
         self._distrusted_until = 0.0
-        self._said: Unfit | None = Unfit.UNKNOWN
+        self._logged: Unfit | None = Unfit.UNKNOWN
         self._is_started = False
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -103,7 +103,7 @@ class Watch:
                 self._is_started = True
 
     def stop(self) -> None:
-        """Stop checking soon; the replica is not read from any more."""
+        """Stop checking soon; then the replica is not used any more."""
         self._ended.set()
 
     def unfit(self) -> Unfit | None:
@@ -111,34 +111,34 @@ class Watch:
         now = self._clock()
         if now < self._distrusted_until:
             return Unfit.FAILED
-        return self._found if now - self._looked_at < LOOK_HOLDS else Unfit.UNKNOWN
+        return self._result if now - self._checked_at < CHECK_VALID_FOR else Unfit.UNKNOWN
 
     def distrust(self, error: Exception) -> None:
-        """Avoid the replica for DISTRUSTED_FOR seconds: a read failed on it with `error`."""
+        """Avoid the replica for DISTRUSTED_FOR seconds after a read failed with `error`."""
         self._distrusted_until = self._clock() + DISTRUSTED_FOR
-        self._say(Unfit.FAILED, error=str(error))
+        self._log_change(Unfit.FAILED, error=str(error))
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Read the position of both servers, and decide whether the replica may be read."""
         primary = _position(self._primary)
         if primary is not None:
-            self._progress.see(primary, self._clock())
+            self._progress.record(primary, self._clock())
         replica = _position(self._replica)
         lag = 0.0
         if replica is not None and replica.in_recovery:
             lag = self._progress.lag(replica.wal, self._clock())
-        self._found = judge(replica, primary, lag=lag, limit=self._limit)
-        self._looked_at = self._clock()
-        self._say(self.unfit(), lag=lag)
+        self._result = judge(replica, primary, lag=lag, limit=self._limit)
+        self._checked_at = self._clock()
+        self._log_change(self.unfit(), lag=lag)
         LAG.set(lag)
 
-    def _say(self, unfit: Unfit | None, **facts: object) -> None:
-        """Log a change once, and set the metric."""
+    def _log_change(self, unfit: Unfit | None, **facts: object) -> None:
+        """Set the metric, and log a change once."""
         FIT.set(unfit is None)
         with self._lock:
-            if unfit is self._said:
+            if unfit is self._logged:
                 return
-            self._said = unfit
+            self._logged = unfit
         if unfit is None:
             log.info("replica_read", **facts)
         else:
@@ -146,8 +146,8 @@ class Watch:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            self.look()
-            self._ended.wait(LOOK_EVERY)
+            self.check()
+            self._ended.wait(CHECK_INTERVAL)
         self._primary.dispose()
         self._replica.dispose()
 
@@ -169,7 +169,7 @@ def _read_position(connection: Connection) -> WalPosition:
 
 
 class Replicated:
-    """Reads from a replica; from its primary if `watch` or a failure demands it."""
+    """Reads from a replica, or from its primary if the replica is unfit or fails."""
 
     def __init__(self, primary: Pool, replica: Pool, watch: Watch) -> None:
         self._primary = primary

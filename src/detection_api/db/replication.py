@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from enum import Enum
 
 MAX_SEEN = 1000
-"""How many positions of the primary are kept, for a replica that stays behind."""
+"""Maximum number of positions of the primary that are kept."""
 
 
 class Unfit(Enum):
     """Why a replica must not be read."""
 
     UNKNOWN = "unknown"
-    """It has not been checked, or not lately."""
+    """It was not checked recently."""
     AWAY = "away"
-    """It did not answer when it was checked."""
+    """It did not answer the check."""
     FAILED = "failed"
     """A read failed on it a moment ago."""
     LAGGING = "lagging"
     """It is further behind the primary than it may be."""
     DIVERGED = "diverged"
-    """It was promoted, but another primary exists, whose changes it no longer gets."""
+    """It was promoted, so it no longer receives the changes of the primary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class WalPosition:
 class ReplayProgress:
     """The recent positions of the primary, with monotonic times in seconds.
 
-    The lag needs no clock of the servers, and an idle primary causes none. It is measured against
-    the last known position of the primary.
+    The lag needs no clock of the servers. It is measured against the last known position of the
+    primary, so an idle primary causes no lag.
     """
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque(maxlen=MAX_SEEN)
         self._server = ""
 
-    def see(self, primary: WalPosition, now: float) -> None:
+    def record(self, primary: WalPosition, now: float) -> None:
         """Keep the position of the primary; forget the positions of an earlier primary."""
         if primary.server != self._server:
             self._seen.clear()
@@ -57,7 +57,7 @@ class ReplayProgress:
     def lag(self, wal: int, now: float) -> float:
         """Return how many seconds, at most, a replica that has replayed `wal` is behind.
 
-        Returns infinity if every kept position of the primary is further.
+        Returns infinity if `wal` is before every kept position of the primary.
         """
         seen = self._seen
         while len(seen) > 1 and seen[1][1] <= wal:
@@ -73,9 +73,9 @@ class ReplayProgress:
 def judge(
     replica: WalPosition | None, primary: WalPosition | None, *, lag: float, limit: float
 ) -> Unfit | None:
-    """Return why a replica must not be read, else None; a position is None if a server is away.
+    """Return why a replica must not be read, or None; a position is None if its server is away.
 
-    While the primary is away the replica may be read, promoted or not: nothing newer is known.
+    While the primary is away, the replica may be read, even if it was promoted.
     """
     if replica is None:
         return Unfit.AWAY

@@ -9,16 +9,16 @@ from detection_api.db.partitions import TABLES, Partition, drop_partition
 
 ATTEMPTS = 20
 RETRY_INTERVAL = 3.0
-"""Seconds between two attempts to lock a table; readers and writers go on in between."""
+"""Seconds between two attempts to lock a table; readers and writers continue in between."""
 _ROWS_BEFORE = sql.SQL("SELECT count(*) FROM {default} WHERE timestamp < %s")
 
 
 class PartitionBusyError(Exception):
-    """A partition is still there because somebody reads its table."""
+    """A partition could not be dropped because its table is being read."""
 
 
 def rows_outside_partitions(connection: extensions.connection, before: datetime) -> int:
-    """Count the rows from before `before` in the default partitions, which are never dropped."""
+    """Return the number of rows older than `before` in the default partitions, which stay."""
     count = 0
     with connection.cursor() as cursor:
         for table in TABLES:
@@ -39,6 +39,6 @@ def drop_when_free(connection: extensions.connection, partition: Partition) -> N
         except errors.LockNotAvailable:
             time.sleep(RETRY_INTERVAL)
     raise PartitionBusyError(
-        f"{partition.name} is still there: somebody, such as a backup, has been reading"
-        f" {partition.table} for too long; start again later"
+        f"{partition.name} is not dropped: a reader, such as a backup, has held"
+        f" {partition.table} for too long; try again later"
     )

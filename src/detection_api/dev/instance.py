@@ -1,4 +1,4 @@
-"""Where one `detection-api up` keeps everything, and that it has the instance to itself."""
+"""The folder of one running `detection-api up`: its files, its lock and its leftovers."""
 
 import errno
 import fcntl
@@ -14,13 +14,13 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 INSTANCE = Path("instance")
-"""The default folder of `up`, where commands look for one that runs."""
-LEFT = ("DATABASE_URL", "REDIS_URL", "EVENTS_LOG", "CAMERAS_FILE", "PORT")
+"""The default folder of `up`, where commands look for a running instance."""
+PUBLISHED = ("DATABASE_URL", "REDIS_URL", "EVENTS_LOG", "CAMERAS_FILE", "PORT")
 """The variables that `up` publishes for commands that run beside it."""
 MARK = "DETECTION_API_INSTANCE"
 LEFTOVER_PATIENCE = 5.0
 """Seconds in which the processes of a killed `up` must end, before they are killed too."""
-LOOK_INTERVAL = 0.1
+POLL_INTERVAL = 0.1
 
 
 class UpError(Exception):
@@ -29,34 +29,34 @@ class UpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """The folder of one `up`, and the port that it serves."""
+    """The folder of one `up`, and the port of its API."""
 
     folder: Path
     port: int
 
     @property
     def logs(self) -> Path:
-        """The folder of the programs' logs."""
+        """Return the folder of the programs' logs."""
         return self.folder / "logs"
 
     @property
     def pidfile(self) -> Path:
-        """The file with the process id of gunicorn, for a HUP."""
+        """Return the file with the process id of gunicorn."""
         return self.folder / "gunicorn.pid"
 
     @property
-    def left(self) -> Path:
-        """The file that `up` leaves for other commands while it runs; may hold a password."""
+    def environment_file(self) -> Path:
+        """Return the file with the variables of a running `up`; it may hold a password."""
         return self.folder / "up.json"
 
     @property
     def base(self) -> str:
-        """The URL of the API."""
+        """Return the URL of the API."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def mark(self) -> str:
-        """The variable that marks every program of this instance, as NAME=VALUE."""
+        """Return the variable that marks every program of this instance, as NAME=VALUE."""
         return f"{MARK}={self.folder.absolute()}"
 
 
@@ -68,7 +68,7 @@ def port_number(text: str) -> int:
 
 
 def refuse_taken(port: int) -> None:
-    """Raise UpError if `port` is taken or cannot be used."""
+    """Raise UpError if `port` is in use or cannot be used."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -85,14 +85,14 @@ def refuse_taken(port: int) -> None:
 def claimed(instance: Instance) -> Iterator[None]:
     """Lock the instance folder for this process; raises UpError if another `up` has it.
 
-    First ends the processes that a killed `up` left there.
+    It first ends the processes that a killed `up` left there.
     """
     try:
         instance.logs.mkdir(parents=True, exist_ok=True)
         pidfile = (instance.folder / "up.pid").open("a+")
     except OSError as error:
         raise UpError(f"{instance.folder} cannot be written to: {error.strerror}") from error
-    # The lock ends with this process, however it ends: its children do not inherit the file.
+    # Children do not inherit the file, so the lock always ends with this process.
     with pidfile:
         try:
             fcntl.flock(pidfile, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,29 +105,31 @@ def claimed(instance: Instance) -> Iterator[None]:
 
 
 @contextmanager
-def left_for_commands(instance: Instance, environ: Mapping[str, str]) -> Iterator[None]:
-    """Publish LEFT for other commands inside of the block, readable by this user only."""
-    unfinished = instance.left.with_suffix(".new")
+def publish_environment(instance: Instance, environ: Mapping[str, str]) -> Iterator[None]:
+    """Publish the variables for other commands during the block, readable only by this user."""
+    unfinished = instance.environment_file.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump({name: environ[name] for name in LEFT if environ.get(name)}, stream)
-    unfinished.replace(instance.left)
+        json.dump({name: environ[name] for name in PUBLISHED if environ.get(name)}, stream)
+    unfinished.replace(instance.environment_file)
     try:
         yield
     finally:
-        instance.left.unlink(missing_ok=True)
+        instance.environment_file.unlink(missing_ok=True)
 
 
 def find_running(folder: Path) -> dict[str, str]:
     """Return the variables of the `up` that runs in `folder`; empty if none runs."""
     instance = Instance(folder, 0)
     try:
-        left: dict[str, str] = json.loads(instance.left.read_text(encoding="utf-8"))
+        variables: dict[str, str] = json.loads(
+            instance.environment_file.read_text(encoding="utf-8")
+        )
         with (folder / "up.pid").open() as pidfile:
             fcntl.flock(pidfile, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return left
+        return variables
     except (OSError, ValueError):
         pass
     return {}
@@ -135,8 +137,8 @@ def find_running(folder: Path) -> dict[str, str]:
 
 def running_base(folder: Path) -> str | None:
     """Return the URL of the `up` that runs in `folder`; None if none runs."""
-    left = find_running(folder)
-    return Instance(folder, int(left["PORT"])).base if left else None
+    variables = find_running(folder)
+    return Instance(folder, int(variables["PORT"])).base if variables else None
 
 
 def _write(descriptor: int, text: str) -> None:
@@ -145,10 +147,10 @@ def _write(descriptor: int, text: str) -> None:
 
 
 def _end_leftovers(instance: Instance) -> None:
-    """End every process that an `up` killed with -9 has left; return when all have ended.
+    """End every process that a killed `up` left; return when all have ended.
 
-    Linux sends SIGTERM to the children of a killed `up`. But gunicorn first answers the requests
-    that it has accepted, and its workers are not children of `up`.
+    Linux sends SIGTERM to the children of a killed `up`. But gunicorn answers its accepted
+    requests first, and its workers are not children of `up`.
     """
     patience_ends = time.monotonic() + LEFTOVER_PATIENCE
     while leftovers := _marked(instance):
@@ -156,16 +158,16 @@ def _end_leftovers(instance: Instance) -> None:
         for process in leftovers:
             with suppress(ProcessLookupError):
                 os.kill(process, number)
-        time.sleep(LOOK_INTERVAL)
-    # Another process may have that id by now, and gunicorn would refuse to start.
+        time.sleep(POLL_INTERVAL)
+    # Another process may have the same id, and then gunicorn would refuse to start.
     instance.pidfile.unlink(missing_ok=True)
 
 
 def _marked(instance: Instance) -> list[int]:
     """Return the process ids of this instance; empty if the system has no /proc."""
-    found = []
+    processes = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # it has ended meanwhile, or is another user's
+        with suppress(OSError):  # the process has ended, or belongs to another user
             if instance.mark.encode() in environ.read_bytes().split(b"\0"):
-                found.append(int(environ.parent.name))
-    return found
+                processes.append(int(environ.parent.name))
+    return processes

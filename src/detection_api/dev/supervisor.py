@@ -1,4 +1,4 @@
-"""Keeps a few programs running beside each other, for `detection-api up`."""
+"""Keep several programs running, for `detection-api up`."""
 
 import ctypes
 import os
@@ -16,15 +16,15 @@ import structlog
 log = structlog.get_logger(__name__)
 
 FIRST_DELAY = 0.5
-"""Seconds before a program that ended is started again; doubled with each time in a row."""
+"""Seconds before an ended program is started again; doubles with each failure in a row."""
 LONGEST_DELAY = 30.0
 STEADY_AFTER = 60.0
 """Seconds after which a program counts as running well."""
 PATIENCE = 10.0
 """Seconds in which a program must end after SIGTERM, before it is killed."""
-LOOK_INTERVAL = 0.1
+POLL_INTERVAL = 0.1
 SHOWN = 12
-"""How many lines of the log are shown if a program does not stay up."""
+"""Number of log lines that are shown if a program ends again."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -42,20 +42,20 @@ class Program:
 
 
 class Child:
-    """One run of a program after another; times are on the monotonic clock, in seconds."""
+    """The process of a program, restarted when it ends; times are monotonic, in seconds."""
 
     def __init__(self, program: Program, environ: Mapping[str, str], log_file: Path) -> None:
         self.program = program
         self.log_file = log_file
         self.failures = 0
-        """How often in a row the program ended by itself."""
+        """Number of unexpected ends in a row."""
         self.restart_at: float | None = None
         """The time of the next start; None while the program runs."""
         self._environ = environ
         self.start(time.monotonic())
 
     def start(self, now: float) -> None:
-        """Run the program, in a session of its own: Ctrl-C is for its supervisor alone."""
+        """Start the program in its own session, so Ctrl-C reaches only the supervisor."""
         self._started = now
         self.restart_at = None
         with self.log_file.open("ab") as output:
@@ -104,7 +104,7 @@ class Child:
         return "\n".join(lines[-SHOWN:])
 
     def _kill_the_rest(self) -> None:
-        """Kill the rest of its session: gunicorn's workers would keep the port."""
+        """Kill the rest of its session, because gunicorn's workers would keep the port."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -112,24 +112,26 @@ class Child:
 class Supervisor:
     """Starts programs, restarts those that end, and stops them, the last one first.
 
-    `say` is for what an operator should see: that a program ended, and that it does not stay
-    up. Further attempts are only logged.
+    `notify` shows a line to the operator when a program ends, and when it fails again. Further
+    failures are only logged.
     """
 
-    def __init__(self, environ: Mapping[str, str], logs: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], logs: Path, notify: Callable[[str], None]
+    ) -> None:
         self._environ = environ
         self._logs = logs
-        self._say = say
+        self._notify = notify
         self._children: list[Child] = []
 
     def start(self, program: Program) -> Child:
-        """Start `program`, to be kept running; raises OSError where it cannot be run."""
+        """Start `program` and keep it running; raises OSError if it cannot be run."""
         child = Child(program, self._environ, self._logs / f"{program.name}.log")
         self._children.append(child)
         return child
 
     def boot(self, program: Program, is_ready: Callable[[], bool], seconds: float) -> None:
-        """Start `program` and wait until it is ready; raises BootError when it ends instead."""
+        """Start `program` and wait until it is ready; raises BootError if it ends or is late."""
         child = self.start(program)
         deadline = time.monotonic() + seconds
         while not is_ready():
@@ -139,16 +141,16 @@ class Supervisor:
                     f"{program.name} did not start ({end or f'{seconds:.0f} s have passed'});"
                     f" the end of {child.log_file}:\n{child.last_lines()}"
                 )
-            time.sleep(LOOK_INTERVAL)
+            time.sleep(POLL_INTERVAL)
 
     def watch(self, until: Callable[[], bool]) -> None:
-        """Keep the programs running until `until` holds."""
+        """Keep the programs running until `until` returns True."""
         while not until():
-            self.look(time.monotonic())
-            time.sleep(LOOK_INTERVAL)
+            self.check(time.monotonic())
+            time.sleep(POLL_INTERVAL)
 
-    def look(self, now: float) -> None:
-        """Notice programs that have ended, and restart those whose delay is over."""
+    def check(self, now: float) -> None:
+        """Report programs that have ended, and restart those whose delay is over."""
         for child in self._children:
             if child.restart_at is not None:
                 if now >= child.restart_at:
@@ -165,10 +167,10 @@ class Supervisor:
         name, failures = child.program.name, child.failures
         log.error("program_ended", program=name, end=end, failures=failures, restart_in=delay)
         if failures == 1:
-            self._say(f"{name} ended ({end}) and is started again; its log: {child.log_file}")
-        elif failures == 2:  # noqa: PLR2004 - the first restart was in vain
-            self._say(f"{name} does not stay up ({end}); the end of {child.log_file}:")
-            self._say(child.last_lines())
+            self._notify(f"{name} ended ({end}) and is started again; its log: {child.log_file}")
+        elif failures == 2:  # noqa: PLR2004 - the first restart failed
+            self._notify(f"{name} ended again ({end}); the end of {child.log_file}:")
+            self._notify(child.last_lines())
 
 
 def _end_with_parent() -> None:

@@ -25,8 +25,8 @@ from detection_api.dev.instance import (
     Instance,
     UpError,
     claimed,
-    left_for_commands,
     port_number,
+    publish_environment,
     refuse_taken,
 )
 from detection_api.dev.supervisor import Program, Supervisor
@@ -36,12 +36,12 @@ from detection_api.services import monitoring
 from detection_api.telemetry import logs
 
 READY_WITHIN = 60
-"""Seconds that gunicorn has to answer for the first time."""
+"""Time limit for the first answer of gunicorn, in seconds."""
 INGESTED_WITHIN = 60
 STATISTICS_WITHIN = 5
-"""Seconds that ingestion and live statistics are waited for; legacy answers without them."""
+"""Time limits for ingestion and live statistics, in seconds; legacy answers without them."""
 CAUGHT_UP = 5
-"""Seconds of lag below which ingestion has what there was."""
+"""Ingestion has caught up when its lag is below this many seconds."""
 
 SCREEN = """
   detection-api is running; Ctrl-C stops it.
@@ -63,9 +63,9 @@ SCREEN = """
 
 
 def run(folder: Path) -> None:
-    """Start everything in order and keep it running; on the way out stop it in reverse order.
+    """Start everything in order and keep it running; stop it in reverse order at the end.
 
-    `folder` is for data, logs and process ids. Raises UpError, BootError,
+    `folder` holds data, logs and process ids. Raises UpError, BootError,
     ConfigurationError or OSError if something does not start.
     """
     with ExitStack() as stack:
@@ -74,7 +74,7 @@ def run(folder: Path) -> None:
 
 def _run(folder: Path, stack: ExitStack) -> None:
     if not Path("wsgi.py").exists():
-        raise UpError("this is not the project's folder: there is no wsgi.py here")
+        raise UpError("this is not the folder of the project: it has no wsgi.py")
     inherited = read_environ()
     instance = Instance(folder, port_number(os.environ.get("PORT") or "8000"))
     stack.enter_context(claimed(instance))
@@ -87,14 +87,14 @@ def _run(folder: Path, stack: ExitStack) -> None:
     stack.callback(supervisor.stop)
     stack.callback(click.echo, "Stopping ...")
     _start_programs(supervisor, instance, settings, demo=demo)
-    stack.enter_context(left_for_commands(instance, environ))
+    stack.enter_context(publish_environment(instance, environ))
     click.echo(_screen(instance, inherited.get("ENV_FILE", ".env"), demo=demo))
     supervisor.watch(until=lambda: False)
 
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """Write this process's log, and what libraries say, to `path`: the screen is the operator's."""
+    """Write the log of this process, and stderr, to `path`, to keep the screen readable."""
     with path.open("a", encoding="utf-8") as stream, redirect_stderr(stream):
         logs.configure("INFO")
         yield
@@ -103,7 +103,7 @@ def _logging_to(path: Path) -> Iterator[None]:
 def _start_servers(
     instance: Instance, inherited: Mapping[str, str], stack: ExitStack
 ) -> dict[str, str]:
-    """The environment for every program, with embedded servers where none are named."""
+    """Return the environment of all programs; start embedded servers if none are configured."""
     demo = (instance.folder / "demo").absolute()
     name, _, value = instance.mark.partition("=")
     environ = {
@@ -129,21 +129,21 @@ def _start_servers(
 
 
 def _embedded() -> ModuleType:
-    """The embedded servers, which an installation for production does not have."""
+    """Return the module of the embedded servers; an installation for production has none."""
     try:
         return importlib.import_module("detection_api.dev.embedded")
     except ImportError as error:
         raise UpError(
-            "DATABASE_URL or REDIS_URL is not set, and there are no embedded servers:"
+            "DATABASE_URL or REDIS_URL is not set, and embedded servers are not installed:"
             " pip install 'detection-api[embedded]'"
         ) from error
 
 
 @contextmanager
-def _step(what: str) -> Iterator[None]:
-    """Say what is being done, and how many seconds it took."""
+def _step(title: str) -> Iterator[None]:
+    """Show the title of a step, and its duration in seconds."""
     started = time.monotonic()
-    click.echo(f"{what} ... ", nl=False)
+    click.echo(f"{title} ... ", nl=False)
     try:
         yield
     finally:
@@ -151,14 +151,14 @@ def _step(what: str) -> Iterator[None]:
 
 
 def _prepare_data(environ: Mapping[str, str], settings: Settings, *, demo: bool) -> bool:
-    """Bring the schema up to date and the data in; whether the demo factory is to go on."""
+    """Migrate the database and load the data; return True if the demo factory should run."""
     app = create_app(read_environ(environ))
     with _step("Migrating the database"):
         upgrade(app)
     if demo:
-        with _step("Writing seven days of the demo factory, where they are missing"):
+        with _step("Writing seven days of the demo factory, if they are missing"):
             demo = history.write(World(), settings, utc_now())
-    with suppress(CameraFileError):  # its follower says so, and waits for a better one
+    with suppress(CameraFileError):  # the file's follower logs the error
         cameras.sync(settings.database_url, settings.cameras_file)
     return demo
 
@@ -166,7 +166,7 @@ def _prepare_data(environ: Mapping[str, str], settings: Settings, *, demo: bool)
 def _start_programs(
     supervisor: Supervisor, instance: Instance, settings: Settings, *, demo: bool
 ) -> None:
-    """Start ingestion, and the API when the first request will find what there is."""
+    """Start ingestion; start the API after the data is ingested."""
     ingest = (sys.executable, "-m", "detection_api.ingest")
     log, file = str(settings.events_log), str(settings.cameras_file)
     supervisor.start(Program("ingest-events", [*ingest, "events", log, "--follow"]))
@@ -187,7 +187,7 @@ def _start_programs(
 
 
 def _watch(supervisor: Supervisor, seconds: float, until: Callable[[], bool]) -> None:
-    """Keep the programs running until something holds, or so many seconds have passed."""
+    """Keep the programs running until `until` returns True, or `seconds` have passed."""
     deadline = time.monotonic() + seconds
     supervisor.watch(until=lambda: until() or time.monotonic() > deadline)
 
@@ -198,14 +198,14 @@ def _is_ingested(settings: Settings) -> bool:
 
 
 def _has_statistics(instance: Instance) -> bool:
-    """Whether both arms have them; legacy's are each worker's own, so it is asked repeatedly."""
+    """Return True if both arms have statistics; asks legacy 8 times, because workers differ."""
     path = f"/api/v1/cameras/{next(iter(CAMERAS))}/stats?force_domain="
-    bodies = [_get(instance, path + word) for word in ("true", *["false"] * 8)]
+    bodies = [_get(instance, path + arm) for arm in ("true", *["false"] * 8)]
     return all(body is not None and msgspec.json.decode(body)["running"] for body in bodies)
 
 
 def _get(instance: Instance, path: str) -> bytes | None:
-    """The body of the API's answer; None unless it is a good one."""
+    """Return the body of the API's answer; None if it is not 200."""
     with closing(HTTPConnection(HOST, instance.port, timeout=5)) as connection:
         try:
             connection.request("GET", path)

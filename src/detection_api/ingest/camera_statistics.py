@@ -23,11 +23,11 @@ from detection_api.ingest.json_values import finite_or_zero, is_moment, is_name
 
 CHANNEL = "hbd:stats"
 WRITE_INTERVAL = 1.0
-"""Seconds between two writes at the least; what comes meanwhile is written together."""
+"""Minimum time between two writes, in seconds; messages in between are written together."""
 POLL_INTERVAL = 0.2
-"""Seconds that one read from Redis waits for a message."""
+"""Time limit of one read from Redis, in seconds."""
 LONGEST_LEAD = timedelta(seconds=60)
-"""Statistics from further ahead are refused: they would stand until their time has come."""
+"""Statistics with a later time are refused: they would hide all others until that time."""
 
 _UPSERT = (
     "INSERT INTO camera_statistics AS old (camera_id, timestamp, total_frames, processed_frames,"
@@ -43,7 +43,7 @@ _UPSERT = (
 
 
 class ParsedStatistics(NamedTuple):
-    """One message, in the order of the `camera_statistics` table's columns."""
+    """One message, with fields in the order of the columns of `camera_statistics`."""
 
     camera_id: str
     timestamp: datetime
@@ -89,9 +89,9 @@ def _count(value: Any) -> int:
 class LatestStatistics:
     """The latest message of each camera, kept until it is in the database.
 
-    Written at most every WRITE_INTERVAL seconds, the first after a pause at once. While
-    PostgreSQL is away only the latest are kept. `now` is on the monotonic clock, in seconds;
-    `clock` tells when a message arrives.
+    It writes at most every WRITE_INTERVAL seconds. While PostgreSQL is away, it keeps only the
+    latest message of each camera. `now` is on the monotonic clock, in seconds; `clock` returns the
+    arrival time of a message.
     """
 
     def __init__(self, database_url: str, clock: Callable[[], datetime] = utc_now) -> None:
@@ -103,9 +103,9 @@ class LatestStatistics:
         self._due = -math.inf
 
     def add(self, row: ParsedStatistics) -> None:
-        """Keep `row` unless there is a later one; of equal times the later arrival counts.
+        """Keep `row` unless there is a later one; for equal times, the later arrival wins.
 
-        One from more than LONGEST_LEAD ahead is refused.
+        Ignores a row that is more than LONGEST_LEAD in the future.
         """
         if row.timestamp - self._clock() > LONGEST_LEAD:
             return
@@ -114,7 +114,7 @@ class LatestStatistics:
             self._rows[row.camera_id] = row
 
     def write(self, now: float) -> None:
-        """Write what is kept when it is time to; a failure is logged and tried again later."""
+        """Write the kept rows if a write is due; log a failure and retry it later."""
         if not self._rows or now < self._due:
             return
         try:
@@ -128,7 +128,7 @@ class LatestStatistics:
             self._due = now + WRITE_INTERVAL
 
     def close(self) -> None:
-        """Close the connection; the next write opens another."""
+        """Close the connection; the next write opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -141,7 +141,7 @@ class LatestStatistics:
 
 
 def follow(database_url: str, redis_url: str, stop: threading.Event) -> None:
-    """Store statistics until `stop`; survives outages of Redis and of PostgreSQL."""
+    """Store statistics until `stop` is set; continues after outages of Redis and PostgreSQL."""
     outage = Outage("Redis for camera statistics")
     with closing(LatestStatistics(database_url)) as latest:
         while not stop.is_set():
@@ -165,5 +165,5 @@ def _follow(subscription: PubSub, latest: LatestStatistics, stop: threading.Even
 
 
 def _client(url: str) -> redis.Redis:
-    # Its own retries would hide an outage from the log, and delay the end of the process.
+    # The client's own retries would hide an outage from the log, and delay the end of the process.
     return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), health_check_interval=10)

@@ -17,19 +17,19 @@ from detection_api.ingest.json_values import finite
 log = structlog.get_logger(__name__)
 
 POLL_INTERVAL = 1.0
-"""Seconds between two looks at the file."""
+"""Seconds between two checks of the file."""
 
 _INSERT = (
     "INSERT INTO cameras (position, id, name, source, location, status, active, auto_start,"
     " resolution, fps, region_id, regions_file) VALUES %s"
 )
 
-# What PyYAML raises for a scalar that does not fit its tag, such as `!!int ""` or 2026-13-01.
+# PyYAML raises these for a scalar that does not fit its tag, such as `!!int ""` or 2026-13-01.
 _UNFIT = (ValueError, LookupError, AttributeError, TypeError)
 
 
 class CameraFileError(ValueError):
-    """The camera file is unusable; the message says why and quotes nothing of the file."""
+    """The camera file is unusable; the message says why, without quoting the file."""
 
 
 class CameraFileUnreadableError(CameraFileError):
@@ -37,7 +37,7 @@ class CameraFileUnreadableError(CameraFileError):
 
 
 class ParsedCamera(NamedTuple):
-    """One configured camera, in the order of the `cameras` table's columns after `position`."""
+    """One configured camera; fields in the order of the columns of `cameras` after `position`."""
 
     id: str
     name: str
@@ -53,9 +53,9 @@ class ParsedCamera(NamedTuple):
 
 
 def parse(text: str) -> list[ParsedCamera]:
-    """Return the cameras of a camera file, in its order; entries without an id are skipped.
+    """Return the cameras of a camera file, in its order; skips entries without an id.
 
-    Of entries with the same id the first counts. Raises ValueError.
+    If entries have the same id, the first one counts. Raises ValueError.
     """
     document = _load(text)
     entries = document.get("cameras") if isinstance(document, dict) else None
@@ -115,10 +115,11 @@ def _flag(value: object, *, default: bool) -> bool:
 
 
 def sync(database_url: str, path: Path) -> int:
-    """Make the `cameras` table what the file at `path` says; how many cameras that is.
+    """Replace the `cameras` table with the content of the file at `path`; return their number.
 
-    One transaction, so readers see the old cameras or the new. Raises CameraFileError, which
-    changes nothing (CameraFileUnreadableError where it may soon go well), and psycopg2's errors.
+    One transaction, so readers see the old cameras or the new ones. If the file is unusable, raises
+    CameraFileError, or CameraFileUnreadableError if a retry may help, without a change. Also raises
+    psycopg2's errors.
     """
     try:
         cameras = parse(path.read_text(encoding="utf-8"))
@@ -136,19 +137,19 @@ def _store(database_url: str, cameras: list[ParsedCamera]) -> None:
     rows = [(position, *camera) for position, camera in enumerate(cameras)]
     connection = connect(database_url, "detection-api ingest cameras")
     with closing(connection), connection, connection.cursor() as cursor:
-        # Two processes at once would insert the same cameras; readers are not held up.
+        # Only one process may insert the cameras; readers do not wait.
         cursor.execute("LOCK TABLE cameras IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute("DELETE FROM cameras")
         execute_values(cursor, _INSERT, rows, page_size=1000)
 
 
 def follow(database_url: str, path: Path, stop: threading.Event) -> None:
-    """Sync now and whenever the file changes, until `stop`; survives every outage."""
+    """Sync now and whenever the file changes, until `stop` is set; continues after every outage."""
     outage = Outage("camera ingestion")
     synced: tuple[int, ...] | None = None
     while not stop.is_set():
-        found = _version(path)
-        if found == synced:
+        version = _version(path)
+        if version == synced:
             stop.wait(POLL_INTERVAL)
             continue
         try:
@@ -159,7 +160,7 @@ def follow(database_url: str, path: Path, stop: threading.Event) -> None:
         except CameraFileError as error:
             log.error("camera_file_unusable", error=str(error))
         outage.over()
-        synced = found
+        synced = version
 
 
 def _version(path: Path) -> tuple[int, ...]:

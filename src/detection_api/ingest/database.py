@@ -15,7 +15,7 @@ LONGEST_DELAY = 5.0
 def connect(url: str, name: str) -> extensions.connection:
     """Return an autocommit connection to the libpq URL `url`; `with connection:` is a transaction.
 
-    `name` shows in `pg_stat_activity`. A server that vanished is noticed within 30 seconds.
+    `name` shows in `pg_stat_activity`. A lost server is noticed within 30 seconds.
     """
     options = extensions.parse_dsn(url).get("options", "")
     connection = psycopg2.connect(
@@ -35,7 +35,7 @@ def connect(url: str, name: str) -> extensions.connection:
 
 
 class Outage:
-    """An outage of one thing: log it once, and retry less and less often."""
+    """An outage of one dependency: log it once, and retry less and less often."""
 
     def __init__(self, what: str) -> None:
         self._what = what

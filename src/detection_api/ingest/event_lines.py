@@ -11,13 +11,13 @@ from detection_api.db import month_of
 from detection_api.ingest.json_values import MAX_NAME, finite_or_zero, is_moment, is_name
 
 MAX_LINE = 1 << 20
-"""A longer line, in bytes, is malformed."""
+"""The maximum length of a line, in bytes; longer lines are malformed."""
 MAX_LEVELS = 100
-"""JSON that is nested deeper is malformed: not everything that reads it could."""
+"""The maximum depth of JSON; deeper JSON is malformed, because some readers reject it."""
 EXCERPT = 100
-"""How many bytes of a malformed line are kept to be shown."""
+"""Maximum length of the excerpt of a malformed line, in bytes."""
 SHOWN = 5
-"""How many malformed lines of a chunk are kept to be shown; the rest are only counted."""
+"""Maximum number of malformed lines that are shown; all are counted."""
 
 _NOTHING, _HOUR = timedelta(0), timedelta(hours=1)
 _INT64 = range(-(2**63), 2**63)
@@ -37,7 +37,7 @@ class ParsedEvent(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """A line that is no event: its offset in the file, the reason, and an excerpt."""
+    """A line that is not an event: its offset in the file, the reason, and an excerpt."""
 
     offset: int
     reason: str
@@ -45,14 +45,14 @@ class Malformed(msgspec.Struct, frozen=True):
 
 
 class MalformedError(ValueError):
-    """A line is no event; the message is the reason."""
+    """A line is not an event; the message is the reason."""
 
 
 @dataclass(slots=True)
 class Parsed:
     """The content of one chunk of the log; `size` is its length in bytes.
 
-    `lines` counts blank ones too; `shown` are the first of the `malformed` ones.
+    `lines` includes blank lines; `shown` has the first malformed lines.
     """
 
     size: int = 0
@@ -66,7 +66,7 @@ class Parsed:
         counts: Counter[tuple[datetime, str, str]] = Counter()
         hour = datetime.min.replace(tzinfo=UTC)
         for event in self.events:
-            if not _NOTHING <= event.timestamp - hour < _HOUR:  # which a log, in order, seldom is
+            if not _NOTHING <= event.timestamp - hour < _HOUR:  # rare, because a log is in order
                 hour = event.timestamp.replace(minute=0, second=0, microsecond=0)
             counts[hour, event.camera_id, event.type] += 1
         return counts
@@ -79,7 +79,7 @@ class Parsed:
 def parse(content: bytes, *, offset: int, size: int) -> Parsed:
     """Parse whole lines that start at byte `offset` of their file and are `size` bytes long.
 
-    `content` may be cut short where it is one line of more than MAX_LINE bytes.
+    `content` may be cut if it is a single line of more than MAX_LINE bytes.
     """
     parsed = Parsed(size=size)
     for line in content.removesuffix(b"\n").split(b"\n"):

@@ -1,4 +1,4 @@
-"""Write the events of a log into the tables, together with the position up to which it was read."""
+"""Write the events of a log into the tables, with the position up to which they were read."""
 
 import io
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _ADVANCE = (
 )
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('detection-api event log ' || %s, 0))"
 LOCK_TIMEOUT_MS = 500
-"""A follower that has just ended may still hold its lock until PostgreSQL notices its end."""
+"""Time limit for the lock, which a follower that has just ended may still hold."""
 
 
 class LogBusyError(Exception):
@@ -48,7 +48,7 @@ class Checkpoint(NamedTuple):
 
 
 class EventWriter:
-    """Writes the events of `log` over an autocommit connection of its own.
+    """Writes the events of `log` over its own autocommit connection.
 
     It holds an advisory lock as long as the connection lives, so no other process writes the same
     log. Raises LogBusyError if another process has the lock; all methods raise psycopg2's errors.
@@ -66,7 +66,7 @@ class EventWriter:
             raise LogBusyError(f"{log} is already being ingested by another process") from None
 
     def checkpoint(self) -> Checkpoint | None:
-        """Return where reading must continue; None if nothing of this log is stored yet."""
+        """Return the position to continue from; None if nothing of this log is stored yet."""
         with self._connection.cursor() as cursor:
             cursor.execute(_READ, [self._log])
             row = cursor.fetchone()
@@ -102,11 +102,11 @@ def copy_row(event: ParsedEvent) -> bytes:
         rb"\N" if event.track_id is None else b"%d" % event.track_id,
         event.confidence,
         rb"\N" if event.region is None else _text(event.region),
-        event.evidence.replace(b"\\", rb"\\"),  # JSON has no other character to escape
+        event.evidence.replace(b"\\", rb"\\"),  # no other character in JSON needs escaping
     )
 
 
-@lru_cache(maxsize=4096)  # types, cameras and regions are few
+@lru_cache(maxsize=4096)  # there are few types, cameras and regions
 def _text(text: str) -> bytes:
     escaped = text.encode()
     for raw, escape in _ESCAPES:

@@ -22,9 +22,9 @@ from detection_api.models.ingestion import log_key
 log = structlog.get_logger(__name__)
 
 POLL_INTERVAL = 0.2
-"""Seconds between two looks at a log that had nothing new."""
+"""Seconds between two reads of a log without new lines."""
 ROTATION_PATIENCE = 5
-"""How many reads must find nothing in a rotated file before a follower leaves it."""
+"""Number of empty reads of a rotated file before a follower leaves it."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Totals:
 
 
 class Ingestion:
-    """One log on its way into the tables; no other process ingests it meanwhile."""
+    """The ingestion of one log; no other process can ingest it at the same time."""
 
     def __init__(self, reader: LogReader, writer: EventWriter) -> None:
         self._reader = reader
@@ -75,8 +75,8 @@ class Ingestion:
     def step(self, now: datetime) -> Parsed | None:
         """Store the next chunk and return what it held; None if there is nothing new.
 
-        Raises OSError and psycopg2's errors. Then all of the chunk was stored or nothing of it, as
-        the checkpoint shows: open the log again.
+        Raises OSError and psycopg2's errors. After an error, open the log again: the checkpoint
+        shows if the chunk was stored.
         """
         batch = self._reader.read()
         if batch is None:
@@ -93,10 +93,10 @@ class Ingestion:
 
 
 def follow_all(database_url: str, paths: Iterable[Path], stop: threading.Event) -> None:
-    """Ingest several logs at once as they grow, until `stop`.
+    """Ingest several logs at once as they grow, until `stop` is set.
 
-    Each log has a follower with its own connection, so no log waits for another's outage. A log
-    that is named twice has one follower.
+    Each log has a follower with its own connection, so an outage of one log delays no other. A
+    log that is named twice has one follower.
     """
     logs = list(dict.fromkeys(Path(log_key(path)) for path in paths))
     with ThreadPoolExecutor(len(logs), thread_name_prefix="follower") as followers:
@@ -108,10 +108,9 @@ def follow_all(database_url: str, paths: Iterable[Path], stop: threading.Event) 
 
 
 def follow(database_url: str, path: Path, stop: threading.Event) -> None:
-    """Ingest the log at `path` as it grows, until `stop`; survives every outage.
+    """Ingest the log at `path` as it grows, until `stop` is set; continues after every outage.
 
-    The next chunk is read when the last one is stored, so memory holds one chunk at most, however
-    far PostgreSQL falls behind.
+    It reads the next chunk after the last one is stored, so memory holds at most one chunk.
     """
     outage = Outage(f"ingestion of {path}")
     while not stop.is_set():

@@ -12,15 +12,15 @@ from detection_api.ingest.event_lines import MAX_LINE
 
 CHUNK = 2 * MAX_LINE
 HEAD = 1024
-"""How many of a file's first bytes identify it."""
+"""Number of first bytes that identify a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
     """A position in a file that is found again after a restart, a rename or a copy.
 
-    `head` is a hash of the file's first bytes, HEAD of them but none beyond `offset`; what is
-    before `offset` never changes in a file that is only appended to.
+    `head` is a hash of the file's first bytes, at most HEAD and at most `offset`. These bytes do
+    not change in a file that is only appended to.
     """
 
     device: int
@@ -33,7 +33,7 @@ class LogPosition:
 class Chunk:
     """Whole lines that start at byte `offset` and are `size` bytes long.
 
-    `content` is cut short where it is one line longer than a chunk.
+    `content` is cut if it is a single line that is longer than a chunk.
     """
 
     offset: int
@@ -53,7 +53,7 @@ class LogFile:
 
     @classmethod
     def open_existing(cls, paths: Sequence[Path]) -> list[Self]:
-        """Open those of `paths` that exist."""
+        """Open the files of `paths` that exist."""
         files = []
         for path in paths:
             with suppress(FileNotFoundError):
@@ -91,7 +91,7 @@ class LogFile:
         return LogPosition(*self.identity, _digest(self._head), self.offset)
 
     def holds(self, position: LogPosition) -> bool:
-        """Return True if `position` is in this file or in one that it is a copy of, by its head."""
+        """Return True if `position` is in this file, or in a file with the same head."""
         if position.offset == 0:
             return self.identity == (position.device, position.inode)
         return _digest(self._pread(min(HEAD, position.offset), 0)) == position.head
@@ -102,11 +102,11 @@ class LogFile:
         self._head = self._pread(min(HEAD, position.offset), 0)
 
     def is_truncated(self) -> bool:
-        """Return True if bytes that were read are gone."""
+        """Return True if the file is shorter than the bytes read so far."""
         return self.size < self.offset or self._pread(len(self._head), 0) != self._head
 
     def read(self) -> Chunk | None:
-        """Return the next whole lines; None if there are none, even if one has begun."""
+        """Return the next whole lines; None if there are none."""
         content = self._pread(CHUNK, self.offset)
         end = content.rfind(b"\n") + 1
         if end:

@@ -22,11 +22,10 @@ class LineBatch:
 
 
 class LogReader:
-    """Reads the log at `path` from `position`, or from the start of the file where there is none.
+    """Reads the log at `path` from `position`, or from the start of the file if it is None.
 
-    `since_ns` is when `position` was stored, in nanoseconds since 1970. A rotated file is left for
-    the next one when `patience` reads in a row found nothing more in it: whoever writes it may
-    take a moment to reopen the log.
+    `since_ns` is the time at which `position` was stored, in nanoseconds since 1970. The reader
+    leaves a rotated file after `patience` empty reads, because its writer may reopen the log late.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class LogReader:
         self._files: deque[LogFile] = deque()
 
     def close(self) -> None:
-        """Close every file; the next read opens what it needs."""
+        """Close every file; the next read opens them again."""
         while self._files:
             self._files.pop().close()
 
@@ -69,7 +68,7 @@ class LogReader:
         return LineBatch(None, self._files[0].position) if self._files else None
 
     def _move_on(self) -> LineBatch | None:
-        """Leave a rotated file that is read to its end for the next one, after `patience` reads."""
+        """Move from a rotated file to the next one, after `patience` reads at its end."""
         if len(self._files) == 1 and self._is_rotated():
             self._files.extend(newer_files(self._path, self._files[0]))
         if len(self._files) == 1:

@@ -14,22 +14,22 @@ COMPRESSED = frozenset({".bz2", ".gz", ".lz4", ".xz", ".zst"})
 
 
 def unread_files(path: Path, position: LogPosition, since_ns: float) -> list[LogFile]:
-    """The files with what comes after `position`, oldest first, up to the one at `path`.
+    """Return the files with lines after `position`, oldest first, `path` last.
 
-    The first is the file that has `position`, renamed or copied since, and reads on from there.
-    Where it is gone, files beside the log that were last written to after `since_ns`
-    (nanoseconds since 1970) come instead. Where it lost its end, as by a power failure, it is read
-    on from the new one. Both are logged.
+    The first is the file that holds `position`, possibly renamed or copied; it continues there. If
+    there is none, the files that were modified after `since_ns` (nanoseconds since 1970) are
+    returned. If the file lost its end, for example by a power failure, it continues at its new
+    end. Both cases are logged.
     """
     files = LogFile.open_existing([path, *_siblings(path)])
     holders = [file for file in files if file.holds(position)]
     named = (position.device, position.inode)
-    found = max(holders, key=lambda file: (file.identity == named, file.size), default=None)
-    if found is not None:
-        if found.size < position.offset:
-            log.warning("log_end_lost", log=str(path), offset=position.offset, size=found.size)
-        found.seek(position)
-        unread = [found, *_after(path, files, found)]
+    holder = max(holders, key=lambda file: (file.identity == named, file.size), default=None)
+    if holder is not None:
+        if holder.size < position.offset:
+            log.warning("log_end_lost", log=str(path), offset=position.offset, size=holder.size)
+        holder.seek(position)
+        unread = [holder, *_after(path, files, holder)]
     else:
         unread = _newer(path, files, (since_ns,), [])
         if unread:
@@ -39,7 +39,7 @@ def unread_files(path: Path, position: LogPosition, since_ns: float) -> list[Log
 
 
 def newer_files(path: Path, last: LogFile) -> list[LogFile]:
-    """The files of the log that came after `last`, oldest first, up to the one at `path`."""
+    """Return the files of the log after `last`, oldest first, `path` last."""
     files = LogFile.open_existing([path, *_siblings(path)])
     newer = _after(path, files, last)
     _close_others(files, newer)
@@ -48,21 +48,20 @@ def newer_files(path: Path, last: LogFile) -> list[LogFile]:
 
 def _siblings(path: Path) -> list[Path]:
     """Return the files beside `path` that a rotation may have made of it."""
-    found = path.parent.glob(glob.escape(path.name) + "[.-]*")
-    return [file for file in found if file.suffix not in COMPRESSED and file.is_file()]
+    names = path.parent.glob(glob.escape(path.name) + "[.-]*")
+    return [file for file in names if file.suffix not in COMPRESSED and file.is_file()]
 
 
 def _age(file: LogFile) -> tuple[float, ...]:
-    """What sorts files oldest first: when last written to, then their number (2 before 1)."""
+    """Return a key that sorts files oldest first: modification time, then number (2 before 1)."""
     number = re.search(r"\.(\d+)$", file.path.name)
     return file.modified_ns, -int(number[1]) if number else 0
 
 
 def _after(path: Path, files: list[LogFile], last: LogFile) -> list[LogFile]:
-    """Those of `files` that came after `last`.
+    """Return those of `files` that are newer than `last`.
 
-    Where the log itself was replaced by a copy, by an editor for one, it is read on and not from
-    its start.
+    If an editor replaced the log by a copy, the copy continues at the same position.
     """
     for current in files:
         if current.path == path and current.identity == last.identity:
@@ -75,9 +74,9 @@ def _after(path: Path, files: list[LogFile], last: LogFile) -> list[LogFile]:
 def _newer(
     path: Path, files: list[LogFile], age: tuple[float, ...], known: list[LogFile]
 ) -> list[LogFile]:
-    """Those of `files` that came after one of `age`, and the one at `path` in any case.
+    """Return those of `files` that are newer than `age`, and always the one at `path`.
 
-    An operator's copy of a `known` file or of another one is left out: it begins as that one does.
+    A copy of a `known` file or of another file, which starts with the same bytes, is left out.
     """
     current = [file for file in files if file.path == path]
     beginnings = [file.beginning for file in known + current]

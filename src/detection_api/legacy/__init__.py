@@ -1,4 +1,4 @@
-"""The old implementations: they read the log file, the camera file, Redis, and raw SQL."""
+"""The old implementations (legacy), which read the event log, the camera file, Redis and SQL."""
 
 from detection_api.legacy.sources import configure
 

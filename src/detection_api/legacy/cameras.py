@@ -18,7 +18,7 @@ Camera = dict[str, Any]
 def cameras(*, active_only: bool) -> dict[str, list[Camera]]:
     """Return the cameras of the camera file, in its order.
 
-    Raises OSError when the file cannot be read, yaml.YAMLError when it is no camera file.
+    Raises OSError if the file cannot be read, yaml.YAMLError if it is not a camera file.
     """
     configured = _read_cameras()
     return {"cameras": [camera for camera in configured if camera["active"] or not active_only]}

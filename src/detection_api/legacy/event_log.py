@@ -16,10 +16,10 @@ BLOCK = 256 * 1024
 """Bytes read at a time."""
 
 MAX_LINE = 1 << 20
-"""A longer line, in bytes, is malformed."""
+"""The maximum length of a line, in bytes; longer lines are malformed."""
 
 MAX_LEVELS = 100
-"""JSON that is nested deeper is malformed."""
+"""The maximum depth of JSON; deeper JSON is malformed."""
 
 _INT64 = range(-(2**63), 2**63)
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -51,8 +51,8 @@ class LoggedEvent:
 def newest(path: Path, lines: int) -> Iterator[LoggedEvent]:
     """Yield the events in the last `lines` lines of the log at `path`, the last line first.
 
-    Malformed lines are skipped; so is a last line that is still being written. A log that is
-    missing is empty; raises OSError for one that cannot be read.
+    Skips malformed lines, and a last line that is still being written. A missing log is empty.
+    Raises OSError if the log cannot be read.
     """
     for line in islice(_lines_backwards(path), lines):
         event = parse(line)
@@ -62,7 +62,7 @@ def newest(path: Path, lines: int) -> Iterator[LoggedEvent]:
 
 def parse(line: bytes) -> LoggedEvent | None:
     """Return the event in `line`; None if there is none."""
-    # PostgreSQL's text cannot hold the null character, so that is no event anywhere.
+    # PostgreSQL cannot store the null character, so neither implementation accepts it.
     if len(line) > MAX_LINE or rb"\u0000" in line:
         return None
     try:
@@ -110,7 +110,7 @@ def _lines_backwards(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as log:
             lines = _pieces_backwards(log)
-            next(lines, None)  # what follows the last newline: nothing, or a line being written
+            next(lines, None)  # the part after the last newline: empty, or a line being written
             yield from lines
     except FileNotFoundError:
         return
@@ -128,9 +128,9 @@ def _pieces_backwards(log: BinaryIO) -> Iterator[bytes]:
         position -= size
         log.seek(position)
         block = log.read(size)
-        if len(block) < size:  # truncated meanwhile: what was before is gone
+        if len(block) < size:  # the log was truncated during the read
             return
         head, *pieces = (block + tail).split(b"\n")
         yield from reversed(pieces)
-        tail = head[: MAX_LINE + 1]  # that much is malformed whatever comes before it
+        tail = head[: MAX_LINE + 1]  # already too long for a line
     yield tail

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import TypeGuard
 
 _YEAR_10000 = 253402300800
-"""Epoch seconds of the first moment that `datetime` cannot hold."""
+"""Epoch seconds of the first time that `datetime` cannot hold."""
 
 _LONGEST_NAME = 255
 
 
 def finite(value: object) -> float | None:
-    """`value` as a float; None where it is not a number, or not a finite one."""
+    """Return `value` as a float; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -22,13 +22,13 @@ def finite(value: object) -> float | None:
 
 
 def finite_or_zero(value: object) -> float:
-    """`value` as a float; 0.0 where it is not a number, or not a finite one."""
+    """Return `value` as a float; 0.0 if it is not a finite number."""
     number = finite(value)
     return 0.0 if number is None else number
 
 
 def moment(epoch: object) -> datetime | None:
-    """The UTC time at `epoch` seconds; None where that is not a time since 1970."""
+    """Return the UTC time at `epoch` seconds; None if it is not from 1970 to 9999."""
     seconds = finite(epoch)
     if seconds is None or not 0 <= seconds < _YEAR_10000:
         return None
@@ -36,10 +36,10 @@ def moment(epoch: object) -> datetime | None:
 
 
 def is_name(value: object) -> TypeGuard[str]:
-    """Whether `value` can name a type or a camera: 1 to 255 characters of text."""
+    """Return True if `value` is text of 1 to 255 characters, the name of a type or a camera."""
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME
 
 
 def utc_text(time: datetime) -> str:
-    """An aware UTC time in RFC 3339 with `Z`, and microseconds where it has any."""
+    """Return a UTC time in RFC 3339 with `Z`, and with microseconds unless they are 0."""
     return time.isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The statistics that detectors publish on Redis: the latest message of each camera."""
+"""Receive the statistics of detectors from Redis, and keep the latest of each camera."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -21,22 +21,22 @@ log = structlog.get_logger(__name__)
 CHANNEL = "hbd:stats"
 
 LONGEST_LEAD = timedelta(seconds=60)
-"""A message from further ahead is refused: no later one would count until its time has come."""
+"""A message with a later time is refused: it would hide all others until that time."""
 
 SILENCE = 1.0
-"""Seconds without a message after which the server is asked whether it is still there."""
+"""Seconds without a message after which the server is pinged."""
 PATIENCE = 5.0
-"""Seconds that connecting, and an answer, may take."""
+"""Time limit to connect, and for an answer, in seconds."""
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 30.0
-"""Seconds between attempts to connect: twice as many each time, and these at the most."""
+"""Maximum time between two attempts to connect, in seconds; it doubles with each attempt."""
 
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a camera's detector: its time, and its figures unchanged."""
+    """One message of a camera's detector; `data` has its figures unchanged."""
 
     camera_id: str
     timestamp: datetime
@@ -44,16 +44,16 @@ class Message:
 
 
 class LiveStatistics:
-    """The latest message of each camera, kept by a thread that the first use starts.
+    """Keeps the latest message of each camera, received by a thread that the first use starts.
 
-    A forked process starts a thread and a connection of its own. `url` is Redis's; with an
-    empty one there are no messages. `clock` tells when a message arrives. Raises ValueError for a
-    URL that is none.
+    A forked process starts its own thread and connection. `url` is Redis's; if it is empty, there
+    are no messages. `clock` returns the arrival time of a message. Raises ValueError if `url` is
+    invalid.
     """
 
     def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
         self.subscribed = threading.Event()
-        self._heard = threading.Event()
+        self._received = threading.Event()
         self._client = _client(url) if url else None
         self._clock = clock
         self._latest: dict[str, Message] = {}
@@ -67,7 +67,7 @@ class LiveStatistics:
         return self._latest.get(camera_id)
 
     def start(self) -> None:
-        """Subscribe unless this process has done so; then `subscribed` is set."""
+        """Start the thread unless it runs; it sets `subscribed` after it has subscribed."""
         if self._client is None or self._is_listening():
             return
         with self._starting:
@@ -82,15 +82,16 @@ class LiveStatistics:
         """Subscribe, and wait at most `seconds` for a first message; do nothing without Redis."""
         self.start()
         if self._client is not None:
-            self._heard.wait(seconds)
+            self._received.wait(seconds)
 
     def stop(self) -> None:
         """End the thread within `SILENCE` seconds; it does not start again."""
         self._stopped.set()
 
     def receive(self, payload: bytes | str) -> None:
-        """Keep the message in `payload`, unless it is malformed, older than what is kept or
-        from more than LONGEST_LEAD ahead.
+        """Keep the message in `payload` if it is the latest of its camera.
+
+        Ignores a malformed message, and one that is more than LONGEST_LEAD in the future.
         """
         message = parse(payload)
         if message is None or message.timestamp - self._clock() > LONGEST_LEAD:
@@ -98,10 +99,10 @@ class LiveStatistics:
         kept = self._latest.get(message.camera_id)
         if kept is None or kept.timestamp <= message.timestamp:
             self._latest[message.camera_id] = message
-            self._heard.set()
+            self._received.set()
 
     def _is_listening(self) -> bool:
-        # In a forked process its parent's thread is not alive.
+        # A forked process does not have the thread of its parent.
         return self._thread is not None and self._thread.is_alive()
 
     def _listen(self, client: redis.Redis) -> None:

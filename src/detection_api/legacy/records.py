@@ -1,4 +1,4 @@
-"""Detection records and violations, by SQL written by hand."""
+"""Detection records and violations, by hand-written SQL."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -42,9 +42,9 @@ def detection_records(
     start_time: datetime | None,
     end_time: datetime | None,
 ) -> dict[str, Any]:
-    """One page of a camera's records, newest first, and how many there are in all.
+    """Return one page of a camera's records, newest first, and the total.
 
-    The page begins `offset` records after `cursor`, or after the beginning. Raises
+    The page starts `offset` records after `cursor`, or after the newest record. Raises
     DeadlineExceededError, and psycopg2's errors.
     """
     parameters: Row = {
@@ -76,9 +76,9 @@ def detection_records(
 
 
 def violation(*, violation_id: int) -> Row:
-    """The violation with that id, looked for among the newest 1,000.
+    """Return the violation with this id, if it is among the newest 1,000.
 
-    Raises NotFoundError when it is not among them, DeadlineExceededError, and psycopg2's errors.
+    Raises NotFoundError if it is not among them, DeadlineExceededError, and psycopg2's errors.
     """
     with sources.pool.connection() as connection:
         newest = _rows(connection, _NEWEST_VIOLATIONS, {})

@@ -1,4 +1,4 @@
-"""Where the legacy implementations read."""
+"""The sources that the legacy implementations read."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from detection_api.telemetry import process_metrics
 
 
 class Sources:
-    """The files, the pool and the subscription that legacy reads; `configure` fills them in."""
+    """The files, the pool and the subscription that legacy reads; `configure` sets them."""
 
     events_log: Path
     cameras_file: Path
@@ -21,9 +21,9 @@ sources = Sources()
 
 
 def configure(settings: Settings) -> None:
-    """Have legacy read what `settings` name; nothing is opened or connected to yet.
+    """Set the sources from `settings`; opens and connects nothing yet.
 
-    Raises ValueError for a Redis URL that is none.
+    Raises ValueError if the Redis URL is invalid.
     """
     sources.events_log = settings.events_log
     sources.cameras_file = settings.cameras_file

@@ -1,4 +1,4 @@
-"""Statistics, counted anew for every request from the tail of the event log."""
+"""Statistics, counted from the tail of the event log for every request."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -11,11 +11,11 @@ from detection_api.legacy.json_values import utc_text
 from detection_api.legacy.sources import sources
 
 DAILY_LINES = 200_000
-"""How many lines of the log daily counts are made from."""
+"""Number of log lines that daily counts are made from."""
 
 
 def daily(*, days: int, today: date, camera_id: str | None) -> list[dict[str, Any]]:
-    """Counts by type of each of `days` UTC days, the last of them `today`."""
+    """Return the counts by type of the last `days` UTC days, `today` included, oldest first."""
     first = today - timedelta(days=days - 1)
     counts: dict[date, dict[str, int]] = {first + timedelta(days=n): {} for n in range(days)}
     for event in event_log.newest(sources.events_log, DAILY_LINES):
@@ -40,7 +40,7 @@ def events(
     camera_id: str | None,
     limit: int,
 ) -> dict[str, Any]:
-    """Events from `start_time` to `end_time`, both inclusive, newest first."""
+    """Return the events from `start_time` to `end_time`, both inclusive, newest first."""
     matching = [
         event
         for event in _tail(limit)
@@ -53,7 +53,7 @@ def events(
 
 
 def history(*, since: datetime, limit: int, camera_id: str | None) -> list[dict[str, Any]]:
-    """Events from `since` on, inclusive, newest first."""
+    """Return the events from `since` on, inclusive, newest first."""
     matching = [
         event
         for event in _tail(limit)
@@ -67,7 +67,7 @@ def _tail(limit: int) -> Iterator[LoggedEvent]:
 
 
 def _newest_first(events_backwards: list[LoggedEvent], limit: int) -> list[LoggedEvent]:
-    """By time; of equal times the later line first, as they come from the log."""
+    """Return the newest `limit` events, newest first; for equal times, the later line first."""
     return sorted(events_backwards, key=attrgetter("timestamp"), reverse=True)[:limit]
 
 

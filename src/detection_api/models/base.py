@@ -1,4 +1,4 @@
-"""What every model shares."""
+"""The base of the models."""
 
 from datetime import datetime
 from typing import ClassVar

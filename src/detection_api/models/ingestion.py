@@ -13,20 +13,20 @@ from detection_api.models.base import Base
 def log_key(path: Path) -> str:
     """Return the name of the log at `path`, the same for every spelling of the path.
 
-    Links to its folder are followed. One at its end is not: where that points elsewhere, the log
-    was rotated.
+    Resolves links in the folder. Does not resolve a link at the end of the path, because a
+    rotation changes its target.
     """
-    # Not Path.resolve, which raises RuntimeError where links go in a circle.
+    # Path.resolve would raise RuntimeError for circular links.
     return str(Path(os.path.realpath(path.parent), path.name))
 
 
 class IngestCheckpoint(Base):
     """The position in one event log up to which every line is stored.
 
-    `log` is its `log_key`; `device` and `inode` name the file that was found there (64 bits,
-    unsigned), `head` is a hash of its first bytes, no further than `offset`, which tells a file
-    that was replaced in place; `offset` is in bytes and always at the start of a line. `lines`
-    and `malformed` count everything read from this log, over all its files.
+    `log` is its `log_key`. `device` and `inode` (64 bits, unsigned) identify the file. `head` is a
+    hash of its first bytes, at most `offset`, and changes if the file is replaced in place.
+    `offset` is in bytes and always at the start of a line. `lines` and `malformed` count all lines
+    read from this log, over all its files.
     """
 
     __tablename__ = "ingest_checkpoints"

@@ -36,7 +36,7 @@ class DetectionRecord(Base):
 
 
 class HourlyRecordCount(Base):
-    """The number of one camera's records in the hour that starts at `hour`; kept by triggers."""
+    """The number of one camera's records in the hour from `hour` on; triggers maintain it."""
 
     __tablename__ = "hourly_record_counts"
 

@@ -13,9 +13,9 @@ from detection_api.models.base import Base
 class Event(Base):
     """One line of the event log; partitioned by month of `timestamp`.
 
-    `id` grows in the order of the log. `ts` is the line's own epoch seconds, which a timestamp
-    of microseconds cannot always give back. `evidence` is JSON as it was written, keys in
-    their order; `confidence` and `region` are taken from it.
+    `id` grows in the order of the log. `ts` is the epoch seconds of the line, which may be more
+    precise than `timestamp`. `evidence` is the JSON of the line, with the order of its keys;
+    `confidence` and `region` are taken from it.
     """
 
     __tablename__ = "events"
@@ -39,7 +39,7 @@ class Event(Base):
 
 
 class HourlyEventCount(Base):
-    """The number of one camera's events of one type in the hour that starts at `hour`."""
+    """The number of one camera's events of one type in the hour from `hour` on."""
 
     __tablename__ = "hourly_event_counts"
 
@@ -50,7 +50,7 @@ class HourlyEventCount(Base):
 
 
 class DailyEventCount(Base):
-    """One camera's events of one type on a UTC day; triggers keep it equal to the hourly counts."""
+    """The number of one camera's events of one type on a UTC day; triggers maintain it."""
 
     __tablename__ = "daily_event_counts"
 

@@ -1,1 +1,1 @@
-"""What goes in and out over HTTP, as marshmallow schemas; one file per domain."""
+"""The marshmallow schemas of parameters and answers; one file per domain."""

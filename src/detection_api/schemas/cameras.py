@@ -1,4 +1,4 @@
-"""Cameras and their live statistics: parameters and answers."""
+"""Parameters and answers of cameras and their live statistics."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from detection_api.schemas.common import Identifier, UtcDateTime
 
 
 class CamerasQuerySchema(Schema):
-    """Which cameras."""
+    """The parameters of the list of cameras."""
 
     active_only = fields.Boolean(
         load_default=False, metadata={"description": "Leave out cameras that are not active."}
@@ -17,7 +17,7 @@ class CamerasQuerySchema(Schema):
 
 
 class CameraStatsPathSchema(Schema):
-    """A camera in the path, asked about now."""
+    """A camera in the path; adds the current time as `now`."""
 
     camera_id = Identifier(required=True)
 
@@ -49,7 +49,7 @@ class CameraListSchema(Schema):
 
 
 class DetectorStatsSchema(Schema):
-    """What a camera's detector last published; rates in frames a second, times in seconds."""
+    """The latest statistics of a camera's detector; rates in frames a second, times in seconds."""
 
     total_frames = fields.Integer(required=True, strict=True)
     processed_frames = fields.Integer(required=True, strict=True)
@@ -62,7 +62,7 @@ class DetectorStatsSchema(Schema):
 
 
 class CameraStatsSchema(Schema):
-    """A camera's detector: whether it runs, and its statistics; zeros for an unknown camera."""
+    """The state and statistics of a camera's detector; zeros if the camera is unknown."""
 
     camera_id = fields.String(required=True)
     running = fields.Boolean(required=True)

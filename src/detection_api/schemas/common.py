@@ -15,7 +15,7 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class UtcDateTime(fields.AwareDateTime):
-    """A moment: read as ISO 8601, UTC where no zone is given; written as RFC 3339 with `Z`."""
+    """A time: read as ISO 8601 (UTC if it has no zone), written as RFC 3339 with `Z`."""
 
     wire_type: ClassVar = datetime
 
@@ -35,7 +35,7 @@ class UtcDateTime(fields.AwareDateTime):
 
 
 class StrictInteger(fields.Integer):
-    """A whole number in plain digits; not all that Python takes for one (` 10 `, `1_0`, `１０`)."""
+    """A whole number in ASCII digits; refuses ` 10 `, `1_0` and `１０`, which Python accepts."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if not _DIGITS.fullmatch(value):
@@ -44,7 +44,7 @@ class StrictInteger(fields.Integer):
 
 
 class Identifier(fields.String):
-    """Text that names something a client asks for: 1 to 255 printable characters."""
+    """The name of a camera or an event type: 1 to 255 printable characters."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs["metadata"] = {"pattern": "^[^\\x00-\\x1f\\x7f]+$", **kwargs.get("metadata", {})}
@@ -54,7 +54,7 @@ class Identifier(fields.String):
 
 
 class Cursor(fields.String):
-    """Where a page ended, as the `Link` header of that page has it."""
+    """The position after a page, from the `Link` header of that page."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:
@@ -64,42 +64,42 @@ class Cursor(fields.String):
 
 
 def refuse_control_characters(text: str) -> None:
-    """Raise ValidationError for text that cannot be the name of anything, nor be stored."""
+    """Raise ValidationError if `text` has control characters, which PostgreSQL may not store."""
     if _CONTROL_CHARACTERS.search(text):
         raise ValidationError("Must not contain control characters.")
 
 
 def default_none() -> None:
-    """The value of a parameter that was not given.
+    """Return None, the value of a parameter that is not given.
 
-    A callable, because a plain `load_default=None` would also document and accept null.
+    It is a function because `load_default=None` would also document and accept null.
     """
 
 
 def limit_field() -> StrictInteger:
-    """How many items at the most: 1 to 1000, 100 when not given."""
+    """Return the parameter for the maximum number of items: 1 to 1000, 100 by default."""
     return StrictInteger(
         load_default=100,
         validate=validate.Range(1, 1000),
-        metadata={"description": "How many items at the most."},
+        metadata={"description": "Maximum number of items."},
     )
 
 
 def camera_filter() -> Identifier:
-    """The optional parameter that narrows an answer to one camera."""
+    """Return the optional parameter that limits an answer to one camera."""
     return Identifier(load_default=default_none, metadata={"description": "Only this camera."})
 
 
 class WindowSchema(Schema):
-    """A stretch of time that is inclusive at both ends."""
+    """A period of time that includes both ends."""
 
     start_time = UtcDateTime(
         load_default=default_none,
-        metadata={"description": "Nothing before this moment; UTC where it names no zone."},
+        metadata={"description": "Start of the period, inclusive; UTC if it has no zone."},
     )
     end_time = UtcDateTime(
         load_default=default_none,
-        metadata={"description": "Nothing after this moment; UTC where it names no zone."},
+        metadata={"description": "End of the period, inclusive; UTC if it has no zone."},
     )
 
     @validates_schema

@@ -1,4 +1,4 @@
-"""Health and metrics: the answers."""
+"""Answers of health and metrics."""
 
 from typing import Any
 
@@ -6,22 +6,26 @@ from marshmallow import Schema, fields, validate
 
 
 class HealthCheckSchema(Schema):
-    """One thing this service needs; `ms` is how long it took to look."""
+    """The check of one dependency; `ms` is the duration of the check."""
 
     status = fields.String(
         required=True, validate=validate.OneOf(("ok", "failing", "disabled", "bypassed"))
     )
     ms = fields.Float(required=True)
     lag_seconds = fields.Float(
-        metadata={"description": "Age of the oldest event not yet ingested; only for ingestion."}
+        metadata={
+            "description": "Age of the oldest event that is not ingested yet; only for ingestion."
+        }
     )
     reason = fields.String(
-        metadata={"description": "Why the replica is bypassed; only for replica, and no failure."}
+        metadata={
+            "description": "Why the replica is bypassed, which is not a failure; only for replica."
+        }
     )
 
 
 class HealthSchema(Schema):
-    """`failing` as soon as one check is."""
+    """All checks; `status` is `failing` if one check fails."""
 
     status = fields.String(required=True, validate=validate.OneOf(("ok", "failing")))
     checks = fields.Dict(
@@ -39,7 +43,7 @@ def _count(description: str) -> fields.Integer:
 
 
 def _measure(description: str, **options: Any) -> fields.Float:
-    """A figure that is null where nothing was there to measure."""
+    """Return the field of a figure that is null if there was nothing to measure."""
     return fields.Float(
         required=True, allow_none=True, metadata={"description": description}, **options
     )
@@ -50,76 +54,82 @@ def _share(description: str) -> fields.Float:
 
 
 class FailuresByCauseSchema(Schema):
-    """Why an implementation failed: it raised, it took too long, it broke its schema."""
+    """The failures of an implementation by cause."""
 
     error = _count("Unexpected errors")
-    timeout = _count("Deadlines that passed")
-    contract = _count("Answers that were not what the endpoint's schema promises")
+    timeout = _count("Calls that missed their deadline")
+    contract = _count("Answers that violated the endpoint's schema")
 
 
 class ArmMetricsSchema(Schema):
-    """One implementation of one endpoint.
+    """The metrics of one implementation of one endpoint.
 
-    Durations and comparisons leave out requests with `force_domain`.
+    Durations and comparisons do not include requests with `force_domain`.
     """
 
     endpoint = fields.String(required=True, metadata={"example": "records.violation"})
     arm = fields.String(required=True, validate=validate.OneOf(("domain", "legacy")))
-    requests = _count("Requests decided for it")
+    requests = _count("Requests that were assigned to this implementation")
     requests_per_second = _measure("Requests a second")
-    client_error_rate = _share("Share of the requests that was answered 4xx")
-    server_error_rate = _share("Share of the requests that was answered 5xx")
-    p50_ms = _measure("Half of its runs took no longer, ms, within 5%")
-    p95_ms = _measure("95% of its runs took no longer, ms, within 5%")
-    p99_ms = _measure("99% of its runs took no longer, ms, within 5%")
-    failures = _count("Its failures, whatever the client saw")
+    client_error_rate = _share("Share of the requests with a 4xx answer")
+    server_error_rate = _share("Share of the requests with a 5xx answer")
+    p50_ms = _measure("Median duration, ms, within 5%")
+    p95_ms = _measure("95th percentile of the duration, ms, within 5%")
+    p99_ms = _measure("99th percentile of the duration, ms, within 5%")
+    failures = _count(
+        "Failures of this implementation, also those that a fallback hid from the client"
+    )
     failures_by_cause = fields.Nested(FailuresByCauseSchema, required=True)
-    fallbacks = _count("Its answers to requests that the other implementation had failed")
-    outages = _count("Requests decided for it that nobody could answer")
-    forced = _count("Those of its requests for which the client had asked for it")
-    compared = _count("Its answers that were compared with the other implementation's")
-    mismatched = _count("Those of them that differed")
+    fallbacks = _count("Answers of this implementation after the other one failed")
+    outages = _count("Requests assigned to this implementation that both implementations failed")
+    forced = _count("Requests for which the client chose this implementation")
+    compared = _count("Answers that were compared with the other implementation's")
+    mismatched = _count("Compared answers that differed")
 
 
 class PeriodMetricsSchema(Schema):
-    """All canaried requests to the fleet in a period."""
+    """The metrics of all canaried requests to the fleet in a period."""
 
     seconds = fields.Float(required=True, metadata={"description": "Length of the period"})
     requests = _count("Requests that clients sent")
     requests_per_second = _measure("Requests a second")
-    domain_share = _share("Share of the requests that was decided for the new implementation")
-    client_error_rate = _share("Share of the requests that was answered 4xx")
-    server_error_rate = _share("Share of the requests that was answered 5xx")
+    domain_share = _share("Share of the requests that were assigned to the new implementation")
+    client_error_rate = _share("Share of the requests with a 4xx answer")
+    server_error_rate = _share("Share of the requests with a 5xx answer")
     endpoints = fields.List(fields.Nested(ArmMetricsSchema), required=True)
 
 
 class WorkerMetricsSchema(Schema):
-    """A worker process as it last described itself."""
+    """A worker process, as its last heartbeat described it."""
 
-    worker = fields.String(required=True, metadata={"description": "Host, process, random"})
+    worker = fields.String(
+        required=True, metadata={"description": "Host, process id and a random part"}
+    )
     uptime_seconds = fields.Float(required=True)
     silent_seconds = fields.Float(
-        required=True, metadata={"description": "How long ago it was last heard from"}
+        required=True, metadata={"description": "Seconds since its last heartbeat"}
     )
     memory_bytes = fields.Integer(
         required=True,
         allow_none=True,
         strict=True,
-        metadata={"description": "Resident memory; null where it did not say"},
+        metadata={"description": "Resident memory; null if the worker did not report it"},
     )
     epochs = fields.Dict(
         keys=fields.String(),
         values=fields.Integer(strict=True),
         required=True,
-        metadata={"description": "Which change of an endpoint's rollout state it applies"},
+        metadata={
+            "description": "The epoch of the rollout state that the worker applies, by endpoint"
+        },
     )
 
 
 class FleetMetricsSchema(Schema):
-    """All workers of all hosts: those heard from within the last minute.
+    """The metrics of all workers of all hosts; `workers` had a heartbeat in the last minute.
 
-    `last_5_minutes` is everything that clients asked for, to within 10 seconds; `since_start`
-    what the present workers counted, since the oldest of them started.
+    `last_5_minutes` counts all requests, accurate to 10 seconds. `since_start` counts the requests
+    to the present workers since the oldest of them started.
     """
 
     last_5_minutes = fields.Nested(PeriodMetricsSchema, required=True)
@@ -130,5 +140,7 @@ class FleetMetricsSchema(Schema):
         required=True,
         allow_none=True,
         strict=True,
-        metadata={"description": "To this database, by anybody; null when it does not say"},
+        metadata={
+            "description": "All connections to this database; null if PostgreSQL does not answer"
+        },
     )

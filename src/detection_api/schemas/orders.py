@@ -1,4 +1,4 @@
-"""Orders over HTTP: what shall be done to the rollout, and why."""
+"""Orders over HTTP: changes to the rollout."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from detection_api.extensions import canary
 from detection_api.schemas.common import BIGINT_MAX, default_none, refuse_control_characters
 
 LONGEST_REASON = 500
-"""Characters."""
+"""Maximum length of a reason, in characters."""
 
 
 def _refuse_unknown(endpoint: str) -> None:
@@ -20,7 +20,7 @@ def _refuse_unknown(endpoint: str) -> None:
 
 
 def endpoint_field(description: str, **options: Any) -> fields.String:
-    """The name of an endpoint that the canary serves, or of the default."""
+    """Return the field for the name of a canaried endpoint, or of the default."""
     return fields.String(
         validate=_refuse_unknown,
         metadata={"description": description, "example": "records.violation"},
@@ -30,7 +30,9 @@ def endpoint_field(description: str, **options: Any) -> fields.String:
 
 def _refuse_secrets(text: str) -> None:
     if token_format.is_in(text):
-        raise ValidationError("Must not contain a token: everybody who looks would read it.")
+        raise ValidationError(
+            "Must not contain a token: the audit shows the reason to every viewer."
+        )
 
 
 def _reason(**options: Any) -> fields.String:
@@ -40,13 +42,16 @@ def _reason(**options: Any) -> fields.String:
             refuse_control_characters,
             _refuse_secrets,
         ],
-        metadata={"description": "Why; for the audit.", "pattern": "^[^\\x00-\\x1f\\x7f]+$"},
+        metadata={
+            "description": "The reason of the change, for the audit.",
+            "pattern": "^[^\\x00-\\x1f\\x7f]+$",
+        },
         **options,
     )
 
 
 class Number(fields.Float):
-    """A JSON number; not text that looks like one, nor true."""
+    """A JSON number; refuses text such as "5", and booleans."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         if type(value) not in (int, float):
@@ -55,7 +60,7 @@ class Number(fields.Float):
 
 
 class Epoch(fields.Integer):
-    """A JSON number without a fraction; not text that looks like one, nor true."""
+    """A JSON integer; refuses text such as "5", and booleans."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if type(value) is not int:
@@ -64,11 +69,11 @@ class Epoch(fields.Integer):
 
 
 class RolloutOrderSchema(Schema):
-    """What shall be done, to which endpoint, and why."""
+    """A change to one endpoint, or to the default, with a reason."""
 
     endpoint = endpoint_field(
-        "Flask's name of the endpoint; `*` is the default, which every endpoint without a percent"
-        " of its own follows, and which rolls back, holds and resumes all of them.",
+        "Flask's name of the endpoint, or `*` for the default. Every endpoint without a percent of"
+        " its own follows the default; a rollback, hold or resume of `*` affects all endpoints.",
         load_default=DEFAULT,
     )
     reason = _reason(required=True)
@@ -77,8 +82,8 @@ class RolloutOrderSchema(Schema):
         validate=validate.Range(0, BIGINT_MAX),
         metadata={
             "description": "The epoch of the endpoint's own state that the decision is based on (0"
-            " where it follows the default): 409 when it has another one. Without it the order"
-            " is carried out whatever the state is."
+            " if it follows the default). The answer is 409 if the state has another epoch. If not"
+            " given, the order is carried out in any state."
         },
     )
 
@@ -88,17 +93,17 @@ def _percent(description: str, **options: Any) -> Number:
 
 
 class SetOrderSchema(RolloutOrderSchema):
-    """Another percent, for which a reason need not be given."""
+    """A new percent; its reason is optional."""
 
     reason = _reason(load_default="")
-    percent = _percent("Share of the subjects that the domain answers, 0 to 100.", required=True)
+    percent = _percent("Percent of the subjects that the domain answers, 0 to 100.", required=True)
 
 
 class RollbackOrderSchema(RolloutOrderSchema):
-    """Everything to legacy, or no more than a percent to the domain."""
+    """A rollback to legacy, or a lower percent of the domain."""
 
     to = _percent(
-        "Lower the percent to this, and leave it applied: nothing is raised, nor rolled back. With"
-        " `*`, lower endpoints that have a percent of their own, too.",
+        "Lower the percent to this value instead of a rollback; a lower percent stays. With `*`,"
+        " endpoints with a percent of their own are lowered, too.",
         load_default=default_none,
     )

@@ -1,10 +1,10 @@
-"""Errors: RFC 9457 problem details."""
+"""Errors as RFC 9457 problem details."""
 
 from marshmallow import Schema, fields
 
 
 class ProblemSchema(Schema):
-    """What went wrong, for a program (`type`, `status`) and for a person (`detail`)."""
+    """An error, for a program (`type`, `status`) and for a person (`detail`)."""
 
     type = fields.String(required=True)
     title = fields.String(required=True)

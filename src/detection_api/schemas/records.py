@@ -1,4 +1,4 @@
-"""Detection records and violations: parameters and answers."""
+"""Parameters and answers of detection records and violations."""
 
 from marshmallow import Schema, fields, validate
 
@@ -23,29 +23,29 @@ class CameraPathSchema(Schema):
 
 
 class PageQuerySchema(WindowSchema):
-    """One page of records: of all time, or of a window."""
+    """One page of records, of all time or of a period."""
 
     limit = limit_field()
     offset = StrictInteger(
         load_default=0,
         validate=validate.Range(0, BIGINT_MAX),
         metadata={
-            "description": "How many of the newest records to skip, or of those after the cursor."
-            " It takes longer the more there are."
+            "description": "Number of records to skip, from the newest one or from the cursor."
+            " A large offset is slow."
         },
     )
     cursor = Cursor(
         load_default=default_none,
         metadata={
-            "description": "Go on where a page ended: the link that came with it has this"
-            " parameter. As quick at any depth, and new records shift nothing.",
+            "description": "The position after the previous page, from its `Link` header."
+            " It is fast at any depth, and new records do not shift the pages.",
             "pattern": PATTERN,
         },
     )
 
 
 class RecordSchema(Schema):
-    """What one camera saw in one frame."""
+    """The detections of one camera in one frame."""
 
     id = fields.Integer(required=True, strict=True)
     camera_id = fields.String(required=True)
@@ -62,7 +62,7 @@ class RecordSchema(Schema):
 
 
 class RecordPageSchema(Schema):
-    """A page of records, newest first; `total` counts all that match, on every page."""
+    """A page of records, newest first; `total` is the number of matches on all pages."""
 
     records = fields.List(fields.Nested(RecordSchema), required=True)
     total = fields.Integer(required=True, strict=True)
@@ -87,7 +87,7 @@ class BoundingBoxSchema(Schema):
 
 
 class ViolationSchema(Schema):
-    """A violation of the hygiene rules and what became of it."""
+    """A violation of the hygiene rules, and how it was handled."""
 
     id = fields.Integer(required=True, strict=True)
     camera_id = fields.String(required=True)

@@ -1,4 +1,4 @@
-"""The rollout over HTTP: how things stand, and how they came to."""
+"""Answers and parameters of the rollout: its state and its history."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,20 +21,18 @@ from detection_api.schemas.orders import endpoint_field
 DEFAULT_WINDOW = timedelta(hours=1)
 LONGEST_WINDOW = timedelta(days=1)
 LONGEST_WINDOW_OF_ONE = timedelta(days=7)
-"""Where the answer is of one endpoint: what PostgreSQL has to read is about as much."""
+"""The longest window for one endpoint; PostgreSQL reads about as much as for one day of all."""
 MAX_POINTS = 1500
-"""Points of one series."""
+"""Maximum number of points of one series."""
 
 
 def _of_endpoint() -> fields.String:
-    """The parameter that narrows an answer to one endpoint."""
-    return endpoint_field(
-        "Only of this endpoint; `*` is the default's own.", load_default=default_none
-    )
+    """Return the parameter that limits an answer to one endpoint."""
+    return endpoint_field("Only this endpoint; `*` is the default.", load_default=default_none)
 
 
 class StateSchema(Schema):
-    """An endpoint's exposure; `epoch` counts its changes, and is 0 where it has none of its own."""
+    """The exposure of an endpoint; `epoch` counts its changes, 0 if it follows the default."""
 
     endpoint = fields.String(required=True)
     percent = fields.Float(required=True)
@@ -47,47 +45,54 @@ class StateSchema(Schema):
 
 
 class OutcomeSchema(Schema):
-    """What came of an order: the endpoint's own state now."""
+    """The result of an order: the endpoint's own state after it."""
 
     state = fields.Nested(StateSchema, required=True)
     changed = fields.Boolean(
-        required=True, metadata={"description": "False where it was so already."}
+        required=True, metadata={"description": "False if the state was already so."}
     )
     cautions = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "Why the percent does not apply as it stands, or not everywhere."},
+        metadata={"description": "Reasons why the percent does not apply, or not on every worker."},
     )
 
 
 class EndpointStatusSchema(Schema):
-    """An endpoint and the state that applies to it, the default's included."""
+    """An endpoint and the state that applies to it, its own or the default's."""
 
     state = fields.Nested(StateSchema, required=True)
     pinned = fields.Float(
         required=True,
         allow_none=True,
-        metadata={"description": "Percent that this worker's environment sets instead."},
+        metadata={
+            "description": "The percent that this worker's environment sets instead of the state."
+        },
     )
     follows_default = fields.Boolean(required=True)
 
 
 class WorkerStatusSchema(Schema):
-    """A worker that was heard from within the last minute."""
+    """A worker with a heartbeat in the last minute."""
 
     worker = fields.String(required=True)
-    silent = fields.Float(required=True, metadata={"description": "Seconds since it was heard."})
-    uptime = fields.Float(required=True, metadata={"description": "Seconds it had run then."})
+    silent = fields.Float(
+        required=True, metadata={"description": "Seconds since the last heartbeat."}
+    )
+    uptime = fields.Float(
+        required=True,
+        metadata={"description": "Seconds that the worker had run at its last heartbeat."},
+    )
     epochs = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     behind = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "Endpoints of which it applies an older epoch than the stored."},
+        metadata={"description": "Endpoints for which the worker applies an outdated epoch."},
     )
 
 
 class RunStatusSchema(Schema):
-    """The rollout run that was begun last; `rollout run` goes on with one that is not over."""
+    """The latest rollout run; `rollout run` continues it if it is not over."""
 
     run = fields.Integer(required=True)
     by = fields.String(required=True)
@@ -95,34 +100,40 @@ class RunStatusSchema(Schema):
     started_at = UtcDateTime(required=True, allow_none=True)
     is_over = fields.Boolean(required=True)
     is_driven = fields.Boolean(
-        required=True, metadata={"description": "Whether a controller is at work on it."}
+        required=True, metadata={"description": "True if a controller is driving the run."}
     )
     plan = fields.Function(
         lambda run: msgspec.to_builtins(run.plan),
-        metadata={"type": "object", "description": "Stages, bake time, and what passes one."},
+        metadata={
+            "type": "object",
+            "description": "Stages, bake time, and the conditions to pass a stage.",
+        },
     )
     endpoints = fields.Function(
         lambda run: msgspec.to_builtins(run.endpoints),
         metadata={
             "type": "array",
             "items": {"type": "object"},
-            "description": "How far it is with each endpoint.",
+            "description": "The progress of each endpoint.",
         },
     )
 
 
 class OverviewSchema(Schema):
-    """How everything stands, the default first."""
+    """The state of the whole rollout, the default first."""
 
     use_domain = fields.Boolean(
-        required=True, metadata={"description": "False: the kill switch is set; all is legacy's."}
+        required=True,
+        metadata={"description": "False if the kill switch is set: legacy answers everything."},
     )
     endpoints = fields.List(fields.Nested(EndpointStatusSchema), required=True)
     workers = fields.List(fields.Nested(WorkerStatusSchema), required=True)
     strays = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "Endpoints with a state that this application does not have."},
+        metadata={
+            "description": "Names with a stored state that are no endpoints of this application."
+        },
     )
     run = fields.Nested(RunStatusSchema, required=True, allow_none=True)
 
@@ -134,18 +145,18 @@ class AuditQuerySchema(Schema):
     run = StrictInteger(
         load_default=default_none,
         validate=validate.Range(1, BIGINT_MAX),
-        metadata={"description": "Only of this rollout run."},
+        metadata={"description": "Only this rollout run."},
     )
     limit = limit_field()
     before = StrictInteger(
         load_default=default_none,
         validate=validate.Range(1, BIGINT_MAX),
-        metadata={"description": "Only events with a smaller id: the `next` of the page before."},
+        metadata={"description": "Only events with a smaller id; `next` of the previous page."},
     )
 
 
 class AuditEventSchema(Schema):
-    """One line of the audit; `run` is 0 for none."""
+    """One event of the audit; `run` is 0 if it belongs to no run."""
 
     id = fields.Integer(required=True)
     at = UtcDateTime(required=True)
@@ -165,21 +176,23 @@ class AuditPageSchema(Schema):
     next = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "`before` of the next page; null on the last."},
+        metadata={
+            "description": "The parameter `before` for the next page; null on the last page."
+        },
     )
 
 
 class SeriesQuerySchema(WindowSchema):
-    """A window, the last hour unless said otherwise, in buckets of `resolution` seconds."""
+    """A period, by default the last hour, in buckets of `resolution` seconds."""
 
     endpoint = _of_endpoint()
     resolution = StrictInteger(
         load_default=60,
         validate=validate.Range(BUCKET_SECONDS, 86_400),
         metadata={
-            "description": f"Seconds of a bucket, a multiple of {BUCKET_SECONDS}; at most"
-            f" {MAX_POINTS} of them in the window. That is a day long at most, and of one endpoint"
-            f" {LONGEST_WINDOW_OF_ONE.days} days.",
+            "description": f"Length of a bucket in seconds, a multiple of {BUCKET_SECONDS}."
+            f" A window has at most {MAX_POINTS} buckets. It is at most {LONGEST_WINDOW.days} day"
+            f" long, or {LONGEST_WINDOW_OF_ONE.days} days for one endpoint.",
             "multipleOf": BUCKET_SECONDS,
         },
     )
@@ -195,17 +208,19 @@ class SeriesQuerySchema(WindowSchema):
         if end - start > longest:
             raise ValidationError(f"Must be within {longest.days} d of end_time.", "start_time")
         if (end - start).total_seconds() > data["resolution"] * MAX_POINTS:
-            raise ValidationError(f"Must be wider: {MAX_POINTS} buckets at most.", "resolution")
+            raise ValidationError(
+                f"Must be longer: a window has at most {MAX_POINTS} buckets.", "resolution"
+            )
         return {**data, "start_time": start, "end_time": end}
 
     @validates_schema
-    def _refuse_crooked(self, data: dict[str, Any], **_: Any) -> None:
+    def _refuse_partial_buckets(self, data: dict[str, Any], **_: Any) -> None:
         if data["resolution"] % BUCKET_SECONDS:
             raise ValidationError(f"Must be a multiple of {BUCKET_SECONDS}.", "resolution")
 
 
 class LatencySchema(Schema):
-    """Percentiles in ms of `count` runs, to 5%; null without any."""
+    """The percentiles of `count` durations, ms, within 5%; null if `count` is 0."""
 
     count = fields.Integer(required=True)
     p50_ms = fields.Float(required=True, allow_none=True)
@@ -214,10 +229,10 @@ class LatencySchema(Schema):
 
 
 class PointSchema(Schema):
-    """What an implementation was asked in one bucket, and what came of it.
+    """The requests to an implementation in one bucket.
 
-    `failures` are its own, whatever the client saw; `fallbacks` its answers after the other one
-    had failed. `latency` leaves out forced requests.
+    `failures` include those that a fallback hid from the client. `fallbacks` counts answers of
+    this implementation after the other one failed. `latency` does not include forced requests.
     """
 
     begins = UtcDateTime(required=True)
@@ -233,7 +248,7 @@ class PointSchema(Schema):
 
 
 class SeriesSchema(Schema):
-    """One implementation of one endpoint; buckets without a count are left out."""
+    """The points of one implementation of one endpoint; empty buckets are left out."""
 
     endpoint = fields.String(required=True)
     arm = fields.String(required=True, validate=validate.OneOf(("domain", "legacy")))
@@ -241,7 +256,7 @@ class SeriesSchema(Schema):
 
 
 class LedgerSchema(Schema):
-    """The ledger from `start_time`, which is a bucket's start, to `end_time`."""
+    """The ledger from `start_time`, the start of a bucket, to `end_time`."""
 
     start_time = UtcDateTime(required=True)
     end_time = UtcDateTime(required=True)
@@ -250,14 +265,14 @@ class LedgerSchema(Schema):
 
 
 class MismatchesQuerySchema(Schema):
-    """The most frequent ones."""
+    """The parameters of the list of mismatches."""
 
     endpoint = _of_endpoint()
     limit = limit_field()
 
 
 class MismatchSchema(Schema):
-    """One way in which the implementations differ; `count` leaves out the `accepted` ones."""
+    """One kind of difference between the implementations; `count` does not include `accepted`."""
 
     endpoint = fields.String(required=True)
     path = fields.String(required=True)

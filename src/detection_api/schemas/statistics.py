@@ -1,4 +1,4 @@
-"""Statistics over the event log: parameters and answers."""
+"""Parameters and answers of statistics over the event log."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,12 +20,12 @@ DEFAULT_WINDOW = timedelta(hours=24)
 
 
 class DailyQuerySchema(Schema):
-    """Whole UTC days, the last of them today."""
+    """The parameters of daily statistics; adds the current UTC day as `today`."""
 
     days = StrictInteger(
         load_default=7,
         validate=validate.Range(1, 90),
-        metadata={"description": "How many days, today included."},
+        metadata={"description": "Number of UTC days, including today."},
     )
     camera_id = camera_filter()
 
@@ -35,7 +35,7 @@ class DailyQuerySchema(Schema):
 
 
 class EventsQuerySchema(WindowSchema):
-    """A window: the last 24 hours where neither end is given, 24 hours where only its end is."""
+    """A period and filters; without a start it is 24 hours, without an end it ends now."""
 
     event_type = Identifier(load_default=default_none, metadata={"description": "Only this type."})
     camera_id = camera_filter()
@@ -52,12 +52,12 @@ class EventsQuerySchema(WindowSchema):
 
 
 class HistoryQuerySchema(Schema):
-    """The last minutes."""
+    """The parameters of the history; replaces `minutes` by the time `since`."""
 
     minutes = StrictInteger(
         load_default=60,
         validate=validate.Range(1, 1440),
-        metadata={"description": "How far to look back, in minutes."},
+        metadata={"description": "Length of the history, in minutes."},
     )
     limit = limit_field()
     camera_id = camera_filter()
@@ -69,7 +69,7 @@ class HistoryQuerySchema(Schema):
 
 
 class DailyCountSchema(Schema):
-    """The events of one UTC day; a day without events has none, it is not left out."""
+    """The number of events of one UTC day; days without events are listed, too."""
 
     date = fields.Date(required=True)
     total_events = fields.Integer(required=True, strict=True)
@@ -79,7 +79,7 @@ class DailyCountSchema(Schema):
 
 
 class EventSchema(Schema):
-    """One event of the log; `metadata` is the evidence that its detector gave."""
+    """One event of the log; `metadata` is the evidence of the detector."""
 
     id = fields.String(required=True)
     timestamp = UtcDateTime(required=True)

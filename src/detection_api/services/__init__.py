@@ -1,1 +1,1 @@
-"""The domain: the new implementations, over PostgreSQL; they know no HTTP."""
+"""The new implementations (domain), which read PostgreSQL and know nothing of HTTP."""

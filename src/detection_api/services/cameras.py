@@ -10,7 +10,7 @@ from detection_api.extensions import reader
 from detection_api.models.cameras import Camera, CameraStatistics
 
 RUNNING_WITHIN = timedelta(seconds=30)
-"""How recent its latest statistics are when a detector runs."""
+"""A detector counts as running if its latest statistics are at most this old."""
 
 _camera = Camera.__table__.c
 _latest = CameraStatistics.__table__.c
@@ -61,12 +61,12 @@ _NO_STATISTICS: dict[str, Any] = {
 
 
 def cameras(*, active_only: bool) -> dict[str, list[Any]]:
-    """Cameras in their configured order; raises what `Reader.rows` raises."""
+    """Return the cameras in their configured order; raises what `Reader.rows` raises."""
     return {"cameras": reader.rows(ACTIVE_CAMERAS if active_only else CAMERAS)}
 
 
 def camera_stats(*, camera_id: str, now: datetime) -> dict[str, Any]:
-    """A camera's latest statistics; zeros when it is not configured or has published none.
+    """Return a camera's latest statistics; zeros if it is not configured or has published none.
 
     Raises what `Reader.rows` raises.
     """

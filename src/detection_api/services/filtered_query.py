@@ -11,17 +11,16 @@ from detection_api.extensions import reader
 
 
 def subsets(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Every selection of `names`, the empty one first; each in the order of `names`."""
+    """Return all subsets of `names`, the empty one first; each in the order of `names`."""
     every = tuple(names)
     return chain.from_iterable(combinations(every, size) for size in range(len(every) + 1))
 
 
 class FilteredQuery:
-    """A statement and its optional filters, as one Query for each combination of filters.
+    """A statement with optional filters: one Query for each combination of filters.
 
-    Each is planned for the filters that it really has, so that each can use an index of its
-    own. A filter has the name of the one bind parameter that it contains; `queries` are by the
-    names of their filters.
+    PostgreSQL plans each combination separately, so each can use its best index. The name of a
+    filter is the name of its bind parameter. The keys of `queries` are sets of filter names.
     """
 
     def __init__(
@@ -36,6 +35,6 @@ class FilteredQuery:
         }
 
     def rows(self, filters: dict[str, Any], **parameters: Any) -> list[Any]:
-        """The rows that match every one of `filters` that is not None; see `Reader.rows`."""
+        """Return the rows that match all `filters` that are not None; see `Reader.rows`."""
         present = {name: value for name, value in filters.items() if value is not None}
         return reader.rows(self.queries[frozenset(present)], **parameters, **present)

@@ -1,4 +1,4 @@
-"""What the whole fleet measured of its requests, from what its workers told the store."""
+"""The metrics of the whole fleet, from the ledger and the heartbeats in the store."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -26,15 +26,15 @@ CONNECTIONS = Query(
 
 
 def fleet_metrics(store: Store) -> dict[str, Any]:
-    """What all workers measured, recently and since they started; see `schemas.FleetMetrics`.
+    """Return the metrics of all workers, recent and since their start; see FleetMetricsSchema.
 
-    Raises one of `postgres.UNAVAILABLE` when the store is away.
+    Raises one of UNAVAILABLE if the store is away.
     """
     return summary(store.ledger(RECENT), store.workers(), postgres_connections())
 
 
 def postgres_connections() -> int | None:
-    """Connections to this application's database; None when PostgreSQL does not say in time."""
+    """Return the number of connections to this database; None if PostgreSQL does not answer."""
     try:
         count: int = primary.rows(CONNECTIONS)[0]["connections"]
     except UNAVAILABLE as error:
@@ -46,7 +46,7 @@ def postgres_connections() -> int | None:
 def summary(
     rows: Iterable[LedgerRow], workers: Iterable[Worker], connections: int | None
 ) -> dict[str, Any]:
-    """`schemas.FleetMetrics` of RECENT's `rows` and the `workers` that are alive."""
+    """Return FleetMetricsSchema from the recent ledger `rows` and the live `workers`."""
     workers = sorted(workers, key=lambda worker: worker.heartbeat.worker)
     recent = (((row.endpoint, row.arm), row.tally) for row in rows)
     totals = (total for worker in workers for total in worker.heartbeat.totals.items())
@@ -61,11 +61,11 @@ def summary(
     }
 
 
-def period(counted: Iterable[tuple[Key, Tally]], seconds: float) -> dict[str, Any]:
-    """`schemas.PeriodMetrics` of what was `counted` by endpoint and arm in so many seconds."""
+def period(tallies: Iterable[tuple[Key, Tally]], seconds: float) -> dict[str, Any]:
+    """Return PeriodMetricsSchema from the tallies by endpoint and arm of a period of `seconds`."""
     merged: defaultdict[Key, Tally] = defaultdict(Tally)
     every = Tally()
-    for key, tally in counted:
+    for key, tally in tallies:
         merged[key].add(tally)
         every.add(tally)
     domain = sum(tally.requests for (_, arm), tally in merged.items() if arm == Arm.DOMAIN.value)
@@ -121,9 +121,9 @@ def _worker(worker: Worker) -> dict[str, Any]:
     }
 
 
-def _ratio(count: int, of: float) -> float | None:
-    """None, not 0, where there is nothing to have a part of: no evidence is not good evidence."""
-    return count / of if of else None
+def _ratio(count: int, total: float) -> float | None:
+    """Return `count / total`; None if `total` is 0, because no evidence is not good evidence."""
+    return count / total if total else None
 
 
 def _milliseconds(latency: Mapping[int, int], percent: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Health: what this service needs, and whether it has it."""
+"""Health: checks of everything that the service depends on."""
 
 import os
 import time
@@ -22,10 +22,10 @@ from detection_api.models.ingestion import IngestCheckpoint, log_key
 log = structlog.get_logger(__name__)
 
 REDIS_TIMEOUT = 0.5
-"""Seconds that the Redis check may wait."""
+"""Time limit of the Redis check, in seconds."""
 
 MAX_LINE = 1 << 20
-"""A longer line, in bytes, is no event."""
+"""The longest line that can be an event, in bytes."""
 
 _EXPECTED = (psycopg2.Error, DeadlineExceededError, redis.RedisError, OSError)
 
@@ -44,7 +44,7 @@ _Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class _Line(msgspec.Struct):
-    """As much of an event log's line as lag needs, and as tells an event from other lines."""
+    """The fields of an event that the lag needs, and that other lines do not have."""
 
     ts: float
     type: _Name
@@ -55,7 +55,7 @@ _line = msgspec.json.Decoder(_Line).decode
 
 
 def health(settings: Settings, now: datetime) -> dict[str, Any]:
-    """The state of every check, and `failing` over all when one fails; see `schemas.Health`."""
+    """Return the result of every check; `failing` if one fails. See HealthSchema."""
     checks = {
         "database": _check("database", _database),
         "replica": _check("replica", _replica),
@@ -67,14 +67,14 @@ def health(settings: Settings, now: datetime) -> dict[str, Any]:
     return {"status": "failing" if failing else "ok", "checks": checks}
 
 
-def _check(name: str, look: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+def _check(name: str, check: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     started = time.perf_counter()
     try:
-        found = look()
+        result = check()
     except _EXPECTED as error:
         log.warning("health_check_failed", check=name, error=str(error))
-        found = {"status": "failing"}
-    return {"ms": round((time.perf_counter() - started) * 1000, 3), **found}
+        result = {"status": "failing"}
+    return {"ms": round((time.perf_counter() - started) * 1000, 3), **result}
 
 
 def _database() -> Mapping[str, Any]:
@@ -83,7 +83,7 @@ def _database() -> Mapping[str, Any]:
 
 
 def _replica() -> Mapping[str, Any]:
-    """As this worker sees it; no failure, for the primary answers what the replica does not."""
+    """Return the state that this worker sees; never a failure, because the primary takes over."""
     if not isinstance(reader.pool, Replicated):
         return {"status": "disabled"}
     unfit = reader.pool.unfit()
@@ -113,10 +113,9 @@ def _ingestion(settings: Settings, now: datetime) -> Mapping[str, Any]:
 
 
 def _lag(path: Path, checkpoint: Mapping[str, Any] | None, now: datetime) -> float:
-    """Seconds since the oldest event of the log that no table has yet; 0 without one."""
+    """Return the age in seconds of the oldest event that is not ingested; 0 if there is none."""
     with path.open("rb") as stream:
-        found = stream.fileno()
-        if checkpoint is not None and _is_file(found, checkpoint):
+        if checkpoint is not None and _is_file(stream.fileno(), checkpoint):
             stream.seek(checkpoint["offset"])
         for line in _lines(stream):
             try:
@@ -127,13 +126,13 @@ def _lag(path: Path, checkpoint: Mapping[str, Any] | None, now: datetime) -> flo
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """The whole lines that follow, without those longer than MAX_LINE; no more is ever held."""
-    starts = True
+    """Yield the whole lines that follow, except those longer than MAX_LINE."""
+    is_start = True
     while piece := stream.readline(MAX_LINE + 1):
-        ends = piece.endswith(b"\n")
-        if starts and ends:
+        is_end = piece.endswith(b"\n")
+        if is_start and is_end:
             yield piece
-        starts = ends
+        is_start = is_end
 
 
 def _is_file(descriptor: int, checkpoint: Mapping[str, Any]) -> bool:

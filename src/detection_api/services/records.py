@@ -37,25 +37,28 @@ _CONDITIONS: Mapping[str, tuple[ColumnElement[bool], ...]] = {
     "end_time": (_record.timestamp <= bindparam("end_time", type_=_moment),),
     "cursor": (
         tuple_(_record.timestamp, _record.id) < tuple_(_last_moment, _last_id),
-        _record.timestamp <= _last_moment,  # a row comparison alone prunes no partition
+        _record.timestamp <= _last_moment,  # PostgreSQL prunes no partition by a row comparison
     ),
 }
-"""What each parameter that may be absent asks of a record."""
+"""The conditions of each optional parameter."""
 _MONTH = text("interval '31 days'")
 _RECENT: Mapping[frozenset[str], ColumnElement[bool]] = {
     frozenset(): _record.timestamp >= func.statement_timestamp().op("-")(_MONTH),
     frozenset({"cursor"}): _record.timestamp >= _last_moment.op("-")(_MONTH),
 }
-"""Where a page without a window is looked for first, by what else is given: to begin reading in
-every month's partition takes longer than a page of two of them."""
+"""The period that is read first if the request has no window, by the given parameters.
+
+A page is usually in two partitions, and reading it there is faster than opening every partition.
+"""
 _NEAR = 1000
-"""Records that such a page may be further on."""
+"""The largest offset for which the recent period is read first."""
 
 
 def _page_query(name: str, given: frozenset[str], *also: ColumnElement[bool]) -> Query:
-    """A page and, in every row, the total; an empty page is one row of nulls with the total.
+    """Return a query for a page, with the total in every row.
 
-    The page is of what the parameters `given` ask for, and `also` is true of.
+    An empty page is one row of nulls with the total. Records match the conditions of the `given`
+    parameters, and `also`.
     """
     counted = select(
         total(has_start="start_time" in given, has_end="end_time" in given).label("total")
@@ -92,15 +95,15 @@ RECORDS: Mapping[frozenset[str], Query] = {
     frozenset(given): _page_query("detection_records", frozenset(given))
     for given in subsets(_CONDITIONS)
 }
-"""By the parameters that are given; each is planned for what it really asks.
+"""The queries by the names of the given parameters; PostgreSQL plans each one separately.
 
-From a cursor on a page's first row is one descent of the index, whatever its depth.
+With a cursor, the first row of a page is one descent of the index at any depth.
 """
 RECENT_RECORDS: Mapping[frozenset[str], Query] = {
     given: _page_query("recent_detection_records", given, recent)
     for given, recent in _RECENT.items()
 }
-"""The same, where a page is likely to be found in the last month or the one before the cursor."""
+"""The queries that read only the last month, or the month before the cursor."""
 
 VIOLATION = Query(
     "violation",
@@ -132,9 +135,9 @@ def detection_records(
     start_time: datetime | None,
     end_time: datetime | None,
 ) -> dict[str, Any]:
-    """One page of a camera's records, newest first, and how many there are in all.
+    """Return one page of a camera's records, newest first, and the total.
 
-    The page begins `offset` records after `cursor`, or after the beginning. Raises what
+    The page starts `offset` records after `cursor`, or after the newest record. Raises what
     `Reader.rows` raises.
     """
     optional = {"start_time": start_time, "end_time": end_time, "cursor": cursor}
@@ -148,15 +151,15 @@ def detection_records(
         **({"last_moment": cursor.timestamp, "last_id": cursor.id} if cursor else {}),
     }
     page: list[Any] = []
-    total_of_all = None
+    total_count = None
     if given in RECENT_RECORDS and offset <= _NEAR:
-        page, total_of_all = _page(RECENT_RECORDS[given], parameters)
-    is_last = cursor is None and offset + len(page) == total_of_all
+        page, total_count = _page(RECENT_RECORDS[given], parameters)
+    is_last = cursor is None and offset + len(page) == total_count
     if len(page) < limit and not is_last:
-        page, total_of_all = _page(RECORDS[given], parameters)
+        page, total_count = _page(RECORDS[given], parameters)
     return {
         "records": page,
-        "total": total_of_all,
+        "total": total_count,
         "camera_id": camera_id,
         "limit": limit,
         "offset": offset,
@@ -164,18 +167,18 @@ def detection_records(
 
 
 def _page(query: Query, parameters: Mapping[str, Any]) -> tuple[list[Any], int]:
-    """The rows of a page, and the number of all that match."""
+    """Return the rows of a page, and the number of records that match."""
     rows = reader.rows(query, **parameters)
-    total_of_all = rows[0].total
+    total_count = rows[0].total
     for row in rows:
-        row.total = UNSET  # it is no part of a record: an answer is compared as it goes out
-    return ([] if rows[0].id is None else rows), total_of_all
+        row.total = UNSET  # the total is not a field of a record
+    return ([] if rows[0].id is None else rows), total_count
 
 
 def violation(*, violation_id: int) -> Any:
-    """The violation with that id.
+    """Return the violation with this id.
 
-    Raises NotFoundError when there is none, and what `Reader.rows` raises.
+    Raises NotFoundError if there is none, and what `Reader.rows` raises.
     """
     rows = reader.rows(VIOLATION, violation_id=violation_id)
     if not rows:

@@ -1,4 +1,4 @@
-"""Statistics over events: counts of each day, and the events themselves."""
+"""Statistics of events: daily counts and lists of events."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -43,7 +43,7 @@ _digits = cast(_event.ts, Text)
 _number = case(
     (_event.ts == func.trunc(_event.ts), _digits + literal_column("'.0'")), else_=_digits
 )
-"""A `ts` as Python writes it: PostgreSQL finds the same digits, and leaves out a fraction of 0."""
+"""The text of a `ts` as Python writes it; PostgreSQL omits the `.0` of a whole number."""
 _track = func.coalesce(cast(_event.track_id, Text), literal_column("'None'"))
 
 EVENTS = FilteredQuery(
@@ -83,7 +83,7 @@ HISTORY = FilteredQuery(
 
 
 class Day(TypedDict):
-    """What was counted on one day."""
+    """The counts of one day."""
 
     date: date
     total_events: int
@@ -94,9 +94,9 @@ _DAYS = learned(list[Day])
 
 
 def daily(*, days: int, today: date, camera_id: str | None) -> list[Day]:
-    """Counts by type of each of `days` UTC days, the last of them `today`.
+    """Return the counts by type of the last `days` UTC days, `today` included, oldest first.
 
-    They may be as old as the cache keeps them. Raises what `Reader.rows` raises.
+    Counts may come from the cache. Raises what `Reader.rows` raises.
     """
     count = partial(_count_days, days, today, camera_id)
     return cache.remember(("daily", days, today, camera_id), _DAYS, count)
@@ -122,7 +122,7 @@ def events(
     camera_id: str | None,
     limit: int,
 ) -> dict[str, Any]:
-    """Events from `start_time` to `end_time`, both inclusive, newest first.
+    """Return the events from `start_time` to `end_time`, both inclusive, newest first.
 
     Raises what `Reader.rows` raises.
     """
@@ -136,7 +136,7 @@ def events(
 
 
 def history(*, since: datetime, limit: int, camera_id: str | None) -> list[Any]:
-    """Events from `since` on, inclusive, newest first.
+    """Return the events from `since` on, inclusive, newest first.
 
     Raises what `Reader.rows` raises.
     """

@@ -1,4 +1,4 @@
-"""Operators' tokens: made, listed, revoked, recognised."""
+"""Operators' tokens: create, list, revoke and recognise them."""
 
 import hmac
 import re
@@ -18,14 +18,14 @@ from detection_api.errors import ConflictError, NotFoundError
 from detection_api.models.tokens import Role
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", re.ASCII)
-"""What a token's name is made of: it stands in the audit, and keeps its bearer on one side."""
+"""The form of a token's name. The audit shows it, and the canary's cohorts can depend on it."""
 FRESH_SECONDS = 0.5
-"""For so long a worker goes by what it knows of the tokens, or that it cannot know."""
+"""Seconds for which a worker uses its copy of the tokens, or the error of the last read."""
 
 Connect = Callable[[], AbstractContextManager[Connection]]
 
 _SHOWN = "id, name, role, created_at, created_by, revoked_at, revoked_by"
-# A token and its event come and go together: one statement each.
+# One statement each, so a token and its audit event are stored together.
 CREATE = f"""
 WITH made AS (
     INSERT INTO operator_token (name, role, digest, created_by)
@@ -39,7 +39,7 @@ WITH made AS (
     FROM made
 )
 SELECT id FROM made
-"""  # noqa: S608 - put together of this module's own names
+"""  # noqa: S608 - built from constants of this module
 REVOKE = f"""
 WITH revoked AS (
     UPDATE operator_token SET revoked_at = clock_timestamp(), revoked_by = %(by)s
@@ -52,14 +52,14 @@ WITH revoked AS (
     FROM revoked
 )
 SELECT id FROM revoked
-"""  # noqa: S608 - put together of this module's own names
+"""  # noqa: S608 - built from constants of this module
 ALL = f"SELECT to_jsonb(t) FROM (SELECT {_SHOWN} FROM operator_token ORDER BY id) t"  # noqa: S608
 IN_USE = "SELECT digest, id, name, role FROM operator_token WHERE revoked_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token as operators see it; nothing in here opens anything."""
+    """A token as operators see it, without the secret."""
 
     id: int
     name: str
@@ -72,7 +72,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """Who showed a token; `token_id` is that token's."""
+    """The bearer of a token; `token_id` is the id of the token."""
 
     token_id: int
     name: str
@@ -80,41 +80,41 @@ class Operator:
 
     @property
     def by(self) -> str:
-        """The name that the audit has for what is done with the token."""
+        """The name in the audit for actions with this token."""
         return f"token:{self.name}"
 
 
 class Tokens:
-    """The operators' tokens, over `connect`, which gives an autocommit connection.
+    """The operators' tokens in PostgreSQL; `connect` returns an autocommit connection.
 
-    Every method raises psycopg2's errors and DeadlineExceededError; nothing is then half done.
+    Every method raises psycopg2's errors and DeadlineExceededError. Each is one statement, so an
+    error leaves no partial change.
     """
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
 
     def create(self, name: str, role: Role, *, by: str) -> str:
-        """Make a token; it is not to be had again. Raises ConflictError for a name in use."""
+        """Create a token and return it once. Raises ConflictError if the name is in use."""
         token = token_format.new_token()
-        facts = {"name": name, "role": role.value, "digest": token_format.digest(token), "by": by}
-        if not self._rows(CREATE, **facts):
+        digest = token_format.digest(token)
+        if not self._rows(CREATE, name=name, role=role.value, digest=digest, by=by):
             raise ConflictError(f"there is a token {name} already: revoke it first")
         return token
 
     def revoke(self, name: str, *, by: str, reason: str) -> None:
-        """Take a token away, at once everywhere. Raises NotFoundError where none is in use."""
-        said = token_format.redacted(
-            reason
-        )  # what a reason to revoke quotes is most likely the token
-        if not self._rows(REVOKE, name=name, by=by, reason=said):
+        """Revoke a token. Raises NotFoundError if no token of this name is in use."""
+        # The reason may quote the leaked token.
+        reason = token_format.redacted(reason)
+        if not self._rows(REVOKE, name=name, by=by, reason=reason):
             raise NotFoundError(f"there is no token {name} in use")
 
     def all(self) -> list[Token]:
-        """Every token there was, oldest first."""
+        """Return all tokens, revoked ones too, oldest first."""
         return [convert(row, Token) for (row,) in self._rows(ALL)]
 
     def in_use(self) -> list[tuple[bytes, Operator]]:
-        """The digest of every token that is not revoked, and whose it is."""
+        """Return the digest and the bearer of every token that is not revoked."""
         return [
             (bytes(digest), Operator(token_id=token_id, name=name, role=Role(role)))
             for digest, token_id, name, role in self._rows(IN_USE)
@@ -129,11 +129,10 @@ class Tokens:
 
 
 class Recognition:
-    """Who shows which token: by a copy of all that are in use, never older than FRESH_SECONDS.
+    """Recognises tokens by a copy of all that are in use, at most FRESH_SECONDS old.
 
-    However many wrong tokens are shown, PostgreSQL is asked no more often than that. Where it does
-    not answer, nobody is recognised: every method raises what `Tokens.in_use` raised. `clock` is
-    monotonic, in seconds.
+    It reads PostgreSQL at most once in FRESH_SECONDS, however many wrong tokens arrive. If the read
+    fails, every method raises its error. `clock` is monotonic, in seconds.
     """
 
     def __init__(self, tokens: Tokens, clock: Callable[[], float] = time.monotonic) -> None:
@@ -145,15 +144,15 @@ class Recognition:
         self._until = float("-inf")
 
     def by_token(self, token: str) -> Operator | None:
-        """Whose token this is, in a time that does not tell how much of it is right."""
-        shown, found = token_format.digest(token), None
+        """Return the bearer of `token`; None if it is not valid. Compares in constant time."""
+        candidate, bearer = token_format.digest(token), None
         for digest, operator in self._fresh():
-            if hmac.compare_digest(digest, shown):
-                found = operator
-        return found
+            if hmac.compare_digest(digest, candidate):
+                bearer = operator
+        return bearer
 
     def knows_any(self) -> bool:
-        """Whether any token is in use."""
+        """Return True if any token is in use."""
         return bool(self._fresh())
 
     def _fresh(self) -> Sequence[tuple[bytes, Operator]]:
@@ -161,12 +160,12 @@ class Recognition:
             if self._clock() >= self._until:
                 self._read()
             if self._error is not None:
-                # Raised for each who waits: without this it would keep the frames of all of them.
+                # All callers raise the same error object; its traceback must not grow each time.
                 raise self._error.with_traceback(None)
             return self._known
 
     def _read(self) -> None:
-        """Ask once for all who wait; what came of it holds for FRESH_SECONDS from its start."""
+        """Read the tokens once for all waiting callers; an error is kept like a result."""
         began = self._clock()
         try:
             self._known, self._error = self._tokens.in_use(), None

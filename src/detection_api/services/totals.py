@@ -1,4 +1,4 @@
-"""How many detection records a camera has, without counting them."""
+"""The number of a camera's detection records, from hourly counts."""
 
 from sqlalchemy import (
     BigInteger,
@@ -25,16 +25,16 @@ _HOUR: ColumnElement[str] = literal_column("'hour'")
 _UTC: ColumnElement[str] = literal_column("'UTC'")
 _NEARLY_AN_HOUR = text("interval '1 hour - 1 microsecond'")
 _first_hour = func.date_trunc(_HOUR, _start.op("+")(_NEARLY_AN_HOUR), _UTC)
-"""The first hour that does not begin before the window."""
+"""The first hour that starts in the window."""
 _last_hour = func.date_trunc(_HOUR, _end, _UTC)
-"""The hour in which the window ends; all before it are over by then."""
+"""The hour in which the window ends."""
 
 
 def total(*, has_start: bool, has_end: bool) -> ColumnElement[int]:
-    """The number of a camera's records in the window that the statement's parameters give.
+    """Return an expression for the number of a camera's records in a window.
 
-    Whole hours are counted already. What a window has of hours at its two ends is less than two
-    hours of rows.
+    Whole hours come from the hourly counts. Only the incomplete hours at both ends, less than two
+    hours of rows, are counted.
     """
     if not has_start and not has_end:
         counted = RecordTotal.__table__.c

@@ -95,7 +95,7 @@ def test_without_a_make_run_it_is_one_clear_line(
     monkeypatch.setattr(module, "running_base", lambda _: None)
     result = run()
     assert result.exit_code == 1
-    assert result.stderr == ("Error: no `make run` runs in this folder: start one first\n")
+    assert result.stderr == ("Error: no `make run` is running in this folder: start one first\n")
 
 
 def test_the_command_of_this_installation_is_the_one_that_is_typed() -> None:

@@ -97,10 +97,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     return invoke
 
 
-def test_it_tells_now_and_then_how_it_goes(
+def test_it_reports_its_counts_from_time_to_time(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "TELL_INTERVAL", 0.01)
+    monkeypatch.setattr(demo, "REPORT_INTERVAL", 0.01)
     result = run("--url", "http://x", "--seconds", 0.1)
     assert result.exit_code == 0
     *progress, end = result.stdout.splitlines()

@@ -1,1 +1,1 @@
-"""A factory that does not exist: two cameras, a week of history, and a detector that goes on."""
+"""A simulated factory: two cameras, a week of history, and a detector that runs."""

@@ -1,8 +1,8 @@
-"""The demo's detector: goes on where history ends, by the clock.
+"""The demo's detector, which continues the history in real time.
 
-The event log, live statistics and tables are written by a thread each, so that none waits for a
-server that the others do not need. What could not be written is seen again at the next attempt:
-the world tells of the same period as often as it is asked.
+Separate threads write the event log, the live statistics and the tables, so none waits for a server
+that it does not need. A failed write is repeated: the world returns the same data for the same
+period.
 """
 
 import threading
@@ -29,20 +29,20 @@ CHANNEL = "hbd:stats"
 LOG_INTERVAL = 0.5
 STATISTICS_INTERVAL = 1.0
 RECORD_INTERVAL = 5
-"""Seconds, all three."""
+"""Seconds between two writes."""
 REDIS_TIMEOUT = 2.0
 """Seconds."""
 STATEMENT_TIMEOUT_MS = 2000
-"""Whoever holds a lock on the tables must not hold up the detector's end."""
+"""A lock on the tables must not delay the end of the detector."""
 
 Write = Callable[[float, float], None]
-"""Writes what the world saw in (since, until], in epoch seconds."""
+"""Writes the data of the period (since, until], in epoch seconds."""
 Loop = tuple[Write, type[Exception], float]
-"""With the error that is to be expected, and the seconds between two writes."""
+"""The write, the error to retry after, and the seconds between two writes."""
 
 
 def detect(world: World, settings: Settings, stop: threading.Event) -> None:
-    """Go on until `stop`, sitting out every outage of PostgreSQL, Redis and the disk."""
+    """Write until `stop` is set; continue after every outage of PostgreSQL, Redis and the disk."""
     settings.events_log.parent.mkdir(parents=True, exist_ok=True)
     event_log = EventLog(world, settings.events_log)
     rows = Tables(world, settings.database_url)
@@ -54,15 +54,17 @@ def detect(world: World, settings: Settings, stop: threading.Event) -> None:
         statistics = Statistics(world, settings.redis_url)
         loops.append((statistics.publish, redis.RedisError, STATISTICS_INTERVAL))
     with ThreadPoolExecutor(len(loops)) as pool:
-        running = [pool.submit(_keep, *loop, stop) for loop in loops]
+        running = [pool.submit(_repeat, *loop, stop) for loop in loops]
         wait(running, return_when=FIRST_EXCEPTION)
         stop.set()
     for loop in running:
         loop.result()
 
 
-def _keep(write: Write, expected: type[Exception], interval: float, stop: threading.Event) -> None:
-    """Have `write` cover time as it passes; after an `expected` error the same period again."""
+def _repeat(
+    write: Write, expected: type[Exception], interval: float, stop: threading.Event
+) -> None:
+    """Write each new period until `stop` is set; repeat a period after an `expected` error."""
     since = time.time()
     failures = 0
     while not stop.wait(interval):
@@ -81,21 +83,21 @@ def _keep(write: Write, expected: type[Exception], interval: float, stop: thread
 
 
 class EventLog:
-    """The file that events are appended to; opened each time, so that it may be rotated."""
+    """Appends events to the log file; opens it for each write, because it may be rotated."""
 
     def __init__(self, world: World, path: Path) -> None:
         self._world = world
         self._path = path
 
     def append(self, since: float, until: float) -> None:
-        """Append the period's lines; raises OSError."""
+        """Append the lines of the period; raises OSError."""
         lines = self._world.lines(since, until)
         with self._path.open("ab") as stream:
             stream.write(b"".join(lines))
 
 
 class Statistics:
-    """The channel that each camera's figures are published on."""
+    """Publishes the statistics of each camera on Redis."""
 
     def __init__(self, world: World, url: str) -> None:
         self._world = world
@@ -107,14 +109,14 @@ class Statistics:
         )
 
     def publish(self, _since: float, until: float) -> None:
-        """Publish how things are at the period's end; raises redis.RedisError."""
+        """Publish the statistics at the end of the period; raises redis.RedisError."""
         for camera_id in CAMERAS:
             message = self._world.statistics(camera_id, until)
             self._client.publish(CHANNEL, msgspec.json.encode(message))
 
 
 class Tables:
-    """PostgreSQL, over a connection that is replaced after every error."""
+    """Writes to PostgreSQL, over a connection that is replaced after every error."""
 
     def __init__(self, world: World, url: str) -> None:
         self._world = world
@@ -122,7 +124,7 @@ class Tables:
         self._connection: extensions.connection | None = None
 
     def insert(self, since: float, until: float) -> None:
-        """Insert the period's records and violations; raises psycopg2's errors."""
+        """Insert the records and violations of the period; raises psycopg2's errors."""
         records = self._world.records(since, until, every=RECORD_INTERVAL)
         violations = self._world.violations(since, until)
         if self._connection is None:

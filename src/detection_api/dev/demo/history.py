@@ -1,9 +1,9 @@
-"""Writes the demo's first week, and tells the demo's world from one that matters to somebody.
+"""Write the demo's first week, and recognise data that is not the demo's.
 
-The event log's first line and the oldest violation carry SIGNATURE. Where either place holds
-anything without it, the data is somebody's own, and neither history nor detector may add to it.
-Each place is written in one step and the tables last, so a start that was interrupted is
-finished by the next, and a log that was rotated later is not written again.
+The first line of the event log and the oldest violation carry SIGNATURE. If the log or the tables
+hold data without it, the data is real, and neither history nor detector may add to it. The log is
+written in one step, then the tables in one step. So the next start completes an interrupted one,
+and does not write a log again that was rotated.
 """
 
 from collections.abc import Iterable
@@ -53,9 +53,9 @@ _OLDEST_VIOLATION = (
     "SELECT coalesce(snapshot_path, '') FROM violation_events ORDER BY timestamp, id LIMIT 1"
 )
 _HAS_RECORDS = "SELECT EXISTS (SELECT FROM detection_records)"
-# Held until the connection is closed; a second history waits, and then finds the first one.
+# Held until the connection is closed, so a second history waits and finds the first one.
 _ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtextextended('detection-api demo history', 0))"
-# Ids are not given back by a history that was rolled back, and violation 1 is to exist.
+# A history that was rolled back has used ids, and violation 1 must exist.
 _RESTART_IDS = (
     "SELECT setval(pg_get_serial_sequence('detection_records', 'id'), 1, false),"
     " setval(pg_get_serial_sequence('violation_events', 'id'), 1, false)"
@@ -63,20 +63,20 @@ _RESTART_IDS = (
 
 
 class Origin(Enum):
-    """Whose data a place holds."""
+    """The origin of the data in the log or in the tables."""
 
-    NOBODY = "nobody"
-    """It is empty."""
+    EMPTY = "empty"
+    """There is no data."""
     DEMO = "demo"
     """The demo wrote it."""
     FOREIGN = "foreign"
-    """Somebody else did."""
+    """It has data without the signature."""
 
 
 def write(world: World, settings: Settings, now: datetime) -> bool:
-    """Write what is missing of the days up to `now`; whether this world is the demo's.
+    """Write the missing history up to `now`; return False if there is foreign data.
 
-    Otherwise nothing is written. Raises OSError and psycopg2's errors.
+    It adds nothing to foreign data. Raises OSError and psycopg2's errors.
     """
     with closing(tables.connect(settings.database_url)) as connection:
         with connection.cursor() as cursor:
@@ -90,7 +90,7 @@ def write(world: World, settings: Settings, now: datetime) -> bool:
             log.warning("demo_refused", event_log=of_log.value, tables=of_tables.value)
             return False
         since = now - timedelta(days=DAYS)
-        if of_log is Origin.NOBODY:
+        if of_log is Origin.EMPTY:
             lines = world.lines(since.timestamp(), now.timestamp())
             _write_file(settings.events_log, [_first_line(since), *lines])
         _write_missing_cameras(settings.cameras_file)
@@ -103,9 +103,9 @@ def _origin_of_log(path: Path) -> Origin:
         with path.open("rb") as stream:
             first = stream.readline()
     except FileNotFoundError:
-        return Origin.NOBODY
+        return Origin.EMPTY
     if not first:
-        return Origin.NOBODY
+        return Origin.EMPTY
     return Origin.DEMO if SIGNATURE.encode() in first else Origin.FOREIGN
 
 
@@ -115,7 +115,7 @@ def _origin_of_tables(connection: extensions.connection) -> Origin:
         oldest = cursor.fetchone()
         cursor.execute(_HAS_RECORDS)
         if oldest is None and cursor.fetchone() == (False,):
-            return Origin.NOBODY
+            return Origin.EMPTY
     return Origin.DEMO if oldest is not None and SIGNATURE in oldest[0] else Origin.FOREIGN
 
 
@@ -149,7 +149,7 @@ def _write_missing_cameras(path: Path) -> None:
 
 
 def _write_file(path: Path, lines: Iterable[bytes]) -> None:
-    """Make the file appear whole. Not under a name that a rotation might give it meanwhile."""
+    """Write the file under a name that is not taken for a rotated log, then rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"unfinished-{path.name}")
     unfinished.write_bytes(b"".join(lines))

@@ -1,12 +1,12 @@
-"""How busy the demo's factory is: three shifts, their breaks, and the rush around both."""
+"""The number of visits at the demo's factory: three shifts, breaks, and the rush around them."""
 
 from bisect import bisect
 from datetime import datetime
 
 SATURDAY = 6
-"""Of ISO weekdays."""
+"""The ISO weekday."""
 WEEKEND_SHARE = 0.6
-"""So much of a weekday's visits Saturday and Sunday have."""
+"""The visits on Saturday and Sunday, as a share of those on a weekday."""
 
 _NIGHT, _WORK, _BREAK, _AFTER_BREAK, _SHIFT_CHANGE = 0.12, 0.35, 0.05, 1.2, 1.5
 _DAY = (
@@ -31,6 +31,6 @@ _HOURS = [hour for hour, _ in _DAY]
 
 
 def visits_per_minute(moment: datetime) -> float:
-    """How many people come past one camera in a minute, on average, at `moment` (UTC)."""
+    """Return the average number of visits per minute at one camera at `moment` (UTC)."""
     _, rate = _DAY[bisect(_HOURS, moment.hour + moment.minute / 60) - 1]
     return rate * WEEKEND_SHARE if moment.isoweekday() >= SATURDAY else rate

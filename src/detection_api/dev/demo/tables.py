@@ -1,4 +1,4 @@
-"""Writes detection records and violations as detectors do: with SQL of their own."""
+"""Write detection records and violations with separate SQL, as detectors do."""
 
 from collections.abc import Iterable
 
@@ -24,7 +24,7 @@ CONNECT_TIMEOUT = 5
 
 
 def connect(url: str) -> extensions.connection:
-    """A connection to the libpq URL `url`, with transactions only where they are asked for."""
+    """Return an autocommit connection to the libpq URL `url`."""
     connection = psycopg2.connect(
         url, application_name="detection-api demo", connect_timeout=CONNECT_TIMEOUT
     )
@@ -37,7 +37,7 @@ def insert(
     records: Iterable[SimulatedRecord],
     violations: Iterable[SimulatedViolation],
 ) -> None:
-    """Insert both, in the order given, or neither; raises psycopg2's errors."""
+    """Insert both in one transaction, in the given order; raises psycopg2's errors."""
     with connection, connection.cursor() as cursor:
         execute_values(cursor, _INSERT_RECORDS, records, page_size=1000)
         execute_values(cursor, _INSERT_VIOLATIONS, map(_row, violations), page_size=1000)

@@ -1,4 +1,4 @@
-"""A rollout from 0 to 100% at the demo factory, by the commands that an operator types."""
+"""A tour: a rollout from 0 to 100% at the demo factory, with the commands of an operator."""
 
 import shlex
 import subprocess
@@ -14,17 +14,17 @@ from detection_api.dev.instance import INSTANCE, running_base
 from detection_api.server.signals import INTERRUPTED, stop_on_signals
 
 COMMAND = "detection-api"
-LOOK_INTERVAL = 0.2
+POLL_INTERVAL = 0.2
 REASON = ("--reason", "a tour of the demo")
 ACCEPTED = (
-    ("statistics.daily", "$:empty", "branch", "a day is always asked for"),
+    ("statistics.daily", "$:empty", "branch", "every answer has at least one day"),
     ("cameras.cameras", "$.cameras:empty", "branch", "there are always cameras"),
     ("cameras.cameras", "$", "latency", "legacy answers from memory"),
     ("cameras.camera_stats", "$", "latency", "legacy answers from memory"),
 )
-"""What the demo's data never shows, and what is meant to be."""
+"""Branches that the demo's data never shows, and intended differences in latency."""
 STAGES = ("--stages", "10,25,50,100", "--bake", "15s", "--min-requests", "112")
-"""Fewer requests pass no stage: so many good ones the guard wants before it permits to advance."""
+"""The guard needs 112 good requests before it permits to advance."""
 REPORT = "report.html"
 
 
@@ -32,7 +32,7 @@ REPORT = "report.html"
 def tour() -> None:
     """Take the `make run` in this folder from 0 to 100%, with traffic, in a few minutes.
 
-    Every command is shown as an operator types it. A run that is unfinished is ended first.
+    It shows every command as an operator types it. It ends an unfinished run first.
 
     \b
     Example:
@@ -40,31 +40,31 @@ def tour() -> None:
     """
     with stop_on_signals() as stop:
         if running_base(INSTANCE) is None:
-            raise click.ClickException("no `make run` runs in this folder: start one first")
+            raise click.ClickException("no `make run` is running in this folder: start one first")
         if stop.is_set():
             sys.exit(INTERRUPTED)
         _prepare(stop)
         run = (COMMAND, "rollout", "run", *STAGES, *REASON)
-        code = _type(stop, "demo", "traffic", "--rate", "200", "--", *run)
+        code = _run_shown(stop, "demo", "traffic", "--rate", "200", "--", *run)
         if not stop.is_set():
             _report(stop)
     sys.exit(code)
 
 
 def _prepare(stop: threading.Event) -> None:
-    """Have nothing left of an earlier tour, and accept what the demo's data never shows."""
-    _ask("rollout", "abandon", *REASON)
-    _type(stop, "rollout", "rollback", "--to", "0", *REASON)
-    found = msgspec.json.decode(_ask("accepted", "list", "--json"))
-    known = {(one["endpoint"], one["path"], one["kind"]) for one in found}
-    for *what, why in ACCEPTED:
-        if tuple(what) not in known:
-            _type(stop, "accepted", "add", *what, "--reason", why, "--expires", "90d")
+    """End an earlier tour, and add the accepted differences that are missing."""
+    _output_of("rollout", "abandon", *REASON)
+    _run_shown(stop, "rollout", "rollback", "--to", "0", *REASON)
+    entries = msgspec.json.decode(_output_of("accepted", "list", "--json"))
+    accepted = {(entry["endpoint"], entry["path"], entry["kind"]) for entry in entries}
+    for *difference, reason in ACCEPTED:
+        if tuple(difference) not in accepted:
+            _run_shown(stop, "accepted", "add", *difference, "--reason", reason, "--expires", "90d")
 
 
 def _report(stop: threading.Event) -> None:
     report = INSTANCE / REPORT
-    if _type(stop, "rollout", "report", "--format", "html", "--output", str(report)) == 0:
+    if _run_shown(stop, "rollout", "report", "--format", "html", "--output", str(report)) == 0:
         click.echo(f"\nThe report: {report.absolute().as_uri()}")
 
 
@@ -73,30 +73,30 @@ def run_to_end(command: Sequence[str], stop: threading.Event) -> int:
     if stop.is_set():
         return INTERRUPTED
     try:
-        process = subprocess.Popen(command)  # noqa: S603 - what the operator has typed
+        process = subprocess.Popen(command)  # noqa: S603 - a command of the operator
     except OSError as error:
         raise click.ClickException(f"{command[0]}: {error.strerror}") from error
     while process.poll() is None:
-        if stop.wait(LOOK_INTERVAL):
+        if stop.wait(POLL_INTERVAL):
             process.terminate()
             process.wait()
     return process.returncode
 
 
-def _type(stop: threading.Event, *arguments: str) -> int:
-    """Show a command, and run it; its exit code."""
+def _run_shown(stop: threading.Event, *arguments: str) -> int:
+    """Show a command, run it, and return its exit code."""
     click.secho(f"\n$ {shlex.join((COMMAND, *arguments))}", bold=True)
     installed = [_installed() if word == COMMAND else word for word in (COMMAND, *arguments)]
     return run_to_end(installed, stop)
 
 
-def _ask(*arguments: str) -> str:
-    """What a command says on standard output, whatever comes of it."""
+def _output_of(*arguments: str) -> str:
+    """Run a command and return its standard output, even if it fails."""
     command = [_installed(), *arguments]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
-    return ended.stdout
+    result = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+    return result.stdout
 
 
 def _installed() -> str:
-    """The command of this installation, be it on the PATH or not."""
+    """Return the path of the command in this installation, which may not be on the PATH."""
     return str(Path(sys.executable).with_name(COMMAND))

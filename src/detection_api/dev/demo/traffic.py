@@ -1,4 +1,4 @@
-"""Has the demo's clients ask an instance over HTTP, and counts what they are answered."""
+"""Send the requests of the demo's clients to an instance, and count the answers."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ from detection_api.web.client import Client, Reply, UnreachableError
 
 STICKY = "X-Client-Id"
 CATCH_UP = 1.0
-"""Seconds of requests that are made up for at the most, where the instance was slow."""
+"""The schedule may fall behind by this many seconds; then it skips requests."""
 
 
 @dataclass
 class TrafficCount:
-    """What became of requests: the domain's, fallbacks, servers' errors, and no answers at all."""
+    """The number of requests, by result."""
 
     requests: int = 0
     domain: int = 0
@@ -26,7 +26,7 @@ class TrafficCount:
     unanswered: int = 0
 
     def add(self, reply: Reply | None) -> None:
-        """Count an answer; None is none."""
+        """Count a request and its answer; None if there was no answer."""
         self.requests += 1
         if reply is None:
             self.unanswered += 1
@@ -46,13 +46,10 @@ class TrafficCount:
 
 @dataclass
 class Traffic:
-    """Clients that ask for all of `asks`, `rate` of them a second where the instance is so quick.
-
-    No more than `clients` at a time.
-    """
+    """Sends `requests` from `clients` threads, `rate` per second if the instance is fast enough."""
 
     client: Client
-    asks: Iterator[DemoRequest]
+    requests: Iterator[DemoRequest]
     rate: float
     clients: int
     tally: TrafficCount = field(default_factory=TrafficCount)
@@ -62,7 +59,7 @@ class Traffic:
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
-        """With the clients at work."""
+        """Send requests during the block."""
         threads = [threading.Thread(target=self._work) for _ in range(self.clients)]
         for thread in threads:
             thread.start()
@@ -76,16 +73,16 @@ class Traffic:
     def _work(self) -> None:
         while True:
             with self._lock:
-                ask, due = next(self.asks), max(self._due, time.monotonic() - CATCH_UP)
+                request, due = next(self.requests), max(self._due, time.monotonic() - CATCH_UP)
                 self._due = due + 1 / self.rate
             if self._stop.wait(due - time.monotonic()):
                 return
-            reply = self._answer(ask)
+            reply = self._send(request)
             with self._lock:
                 self.tally.add(reply)
 
-    def _answer(self, ask: DemoRequest) -> Reply | None:
+    def _send(self, request: DemoRequest) -> Reply | None:
         try:
-            return self.client.get(ask.path, {STICKY: ask.client} if ask.client else {})
+            return self.client.get(request.path, {STICKY: request.client} if request.client else {})
         except UnreachableError:
             return None

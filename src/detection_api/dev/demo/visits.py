@@ -1,4 +1,4 @@
-"""What one person does at a hygiene station, as its camera's detector reports it."""
+"""Simulate the visit of one person to a hygiene station, as a detector reports it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ import msgspec
 T = TypeVar("T")
 
 LONGEST = 120.0
-"""No visit takes this many seconds."""
+"""Every visit is shorter than this, in seconds."""
 ENOUGH_WASHING = 20.0
-"""Seconds."""
+"""Minimum duration of a handwash, in seconds."""
 SELDOM, SOMETIMES = 0.03, 0.1
-"""Shares of events and records, and of violations, that lack something."""
+"""The share of missing values: SELDOM in events and records, SOMETIMES in violations."""
 
 
 class EventType(StrEnum):
-    """What detectors write to the event log."""
+    """The types of events that detectors write to the event log."""
 
     PERSON_ENTERED = "PERSON_ENTERED"
     PERSON_LEFT = "PERSON_LEFT"
@@ -35,7 +35,7 @@ class EventType(StrEnum):
 
 
 class SimulatedEvent(msgspec.Struct, frozen=True):
-    """A line of the event log; `ts` in epoch seconds, `evidence` may be missing altogether."""
+    """A line of the event log; `ts` in epoch seconds, `evidence` may be missing."""
 
     ts: float
     type: EventType
@@ -60,7 +60,7 @@ class SimulatedViolation(NamedTuple):
     notes: str | None
 
     def as_of(self, now: datetime) -> "SimulatedViolation":
-        """The violation as it was at `now`: pending where it was handled later."""
+        """Return the violation as it was at `now`: pending if it was handled later."""
         if self.handled_at is None or self.handled_at <= now:
             return self
         return self._replace(status="pending", handled_at=None, handled_by=None, notes=None)
@@ -68,13 +68,13 @@ class SimulatedViolation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One person's stay in front of a camera, from the first of its events to the last."""
+    """One visit of a person, from its first event to its last."""
 
     events: tuple[SimulatedEvent, ...]
     violations: tuple[SimulatedViolation, ...]
 
     def is_present(self, at: float) -> bool:
-        """Whether the person is there at `at`, in epoch seconds."""
+        """Return True if the person is present at `at`, in epoch seconds."""
         return self.events[0].ts <= at < self.events[-1].ts
 
 
@@ -90,24 +90,24 @@ _NOTES = ("Spoke with the shift lead.", "The net was there, under the hood.", No
 
 
 def simulate_visit(random: Random, camera_id: str, track_id: int, start: float) -> Visit:
-    """A visit that begins at `start`, in epoch seconds; every choice is drawn from `random`."""
-    story = _Story(random, camera_id, track_id, start)
-    story.see(EventType.PERSON_ENTERED, "door")
-    story.wait(2, 6)
-    story.breaks(EventType.NO_HAIRNET_AT_SINK, "sink")
-    story.wait(1, 4)
-    if not story.breaks(EventType.NO_HANDWASH, "sink"):
-        story.wash()
-    story.wait(2, 8)
-    if not story.breaks(EventType.NO_SANITIZE, "dispenser"):
-        story.see(EventType.SANITIZE, "dispenser")
-    story.wait(2, 5)
-    story.see(EventType.PERSON_LEFT, "door")
-    return Visit(tuple(story.events), tuple(story.violations))
+    """Return a visit that starts at `start`, in epoch seconds; `random` makes every choice."""
+    visit = _VisitBuilder(random, camera_id, track_id, start)
+    visit.report(EventType.PERSON_ENTERED, "door")
+    visit.wait(2, 6)
+    visit.violates(EventType.NO_HAIRNET_AT_SINK, "sink")
+    visit.wait(1, 4)
+    if not visit.violates(EventType.NO_HANDWASH, "sink"):
+        visit.wash()
+    visit.wait(2, 8)
+    if not visit.violates(EventType.NO_SANITIZE, "dispenser"):
+        visit.report(EventType.SANITIZE, "dispenser")
+    visit.wait(2, 5)
+    visit.report(EventType.PERSON_LEFT, "door")
+    return Visit(tuple(visit.events), tuple(visit.violations))
 
 
-class _Story:
-    """A visit in the making."""
+class _VisitBuilder:
+    """Builds a visit, event by event."""
 
     def __init__(self, random: Random, camera_id: str, track_id: int, start: float) -> None:
         self.events: list[SimulatedEvent] = []
@@ -118,38 +118,38 @@ class _Story:
         self._now = start
 
     def wait(self, shortest: float, longest: float) -> float:
-        """Let between `shortest` and `longest` seconds pass; how many it were."""
+        """Let `shortest` to `longest` seconds pass; return how many passed."""
         seconds = self._random.uniform(shortest, longest)
         self._now += seconds
         return seconds
 
-    def see(self, kind: EventType, region: str, **details: object) -> None:
-        """Report an event."""
+    def report(self, kind: EventType, region: str, **details: object) -> None:
+        """Add an event."""
         evidence = self._evidence(region, details)
         ts = round(self._now, 3)
         self.events.append(SimulatedEvent(ts, kind, self._camera_id, self._track_id, evidence))
 
     def wash(self) -> None:
-        """Report that hands are washed, long enough or not."""
-        self.see(EventType.HANDWASH_STARTED, "sink")
+        """Add the events of a handwash, long enough or too short."""
+        self.report(EventType.HANDWASH_STARTED, "sink")
         seconds = self.wait(12, 45)
         enough = seconds >= ENOUGH_WASHING
         kind = EventType.HANDWASH_COMPLETED if enough else EventType.HANDWASH_TOO_SHORT
-        self.see(kind, "sink", seconds=round(seconds, 1))
+        self.report(kind, "sink", seconds=round(seconds, 1))
 
-    def breaks(self, kind: EventType, region: str) -> bool:
-        """Whether this visit breaks the rule that `kind` is about; then it is reported."""
+    def violates(self, kind: EventType, region: str) -> bool:
+        """Decide at random if the visit violates the rule of `kind`; if so, add the violation."""
         violation_type, share = _RULES[kind]
         if self._random.random() >= share:
             return False
-        self.see(kind, region)
+        self.report(kind, region)
         self.violations.append(self._violation(violation_type))
         return True
 
     def _evidence(
         self, region: str, details: Mapping[str, object]
     ) -> dict[str, object] | msgspec.UnsetType | None:
-        """What is known of an event; now and then something is missing, or all of it."""
+        """Return the evidence of an event; now and then a value or all of it is missing."""
         confidence = round(self._random.uniform(0.55, 0.995), 3)
         known = {"confidence": confidence, "region": region, **details}
         for name in ("confidence", "region"):

@@ -1,8 +1,8 @@
-"""What the demo's cameras see between two moments: always the same for the same seed.
+"""The data of the demo's cameras for any period; the same seed gives the same data.
 
-Time is cut into minutes, and each minute of each camera has a random generator of its own, so a
-detector that starts now needs nothing of what came before. All moments are epoch seconds, and
-every period (since, until] has its end but not its start: adjoining periods share nothing.
+Each minute of each camera has its own random generator, so a detector can start at any time.
+Times are epoch seconds. A period (since, until] excludes its start and includes its end, so
+adjacent periods do not overlap.
 """
 
 import math
@@ -27,14 +27,14 @@ from detection_api.dev.demo.visits import (
 )
 
 CAMERAS = {"cam0": 25.0, "vid1": 12.5}
-"""Frames a second of each camera."""
+"""Frames per second, by camera."""
 DEFAULT_SEED = 1
 MINUTE = 60
 """Seconds."""
 SELF_CHECK_INTERVAL = 1800
-"""Seconds; so there are events even in the quietest night."""
+"""Seconds between two self-checks, which give events even in the quietest night."""
 MALFORMED_SHARE = 1 / 800
-"""Share of minutes in which a detector writes something that is no event."""
+"""Share of minutes in which a detector writes a malformed line."""
 
 _HANDWASHES = frozenset({EventType.HANDWASH_COMPLETED, EventType.HANDWASH_TOO_SHORT})
 _MALFORMED = (
@@ -66,25 +66,25 @@ class _Minute(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The factory that `seed` stands for."""
+    """The simulated factory of a seed."""
 
     seed: int = DEFAULT_SEED
 
     def lines(self, since: float, until: float) -> list[bytes]:
-        """What detectors append to the event log, in the order of time, with line ends."""
-        found: list[tuple[float, bytes]] = []
+        """Return the lines of the event log, in order of time, with line ends."""
+        lines: list[tuple[float, bytes]] = []
         for camera_id in CAMERAS:
             events = [
                 *self._events(camera_id, since, until),
                 *_self_checks(camera_id, since, until),
             ]
-            found += [(event.ts, msgspec.json.encode(event)) for event in events]
+            lines += [(event.ts, msgspec.json.encode(event)) for event in events]
             for minute in self._minutes(camera_id, since, until):
-                found += [(ts, text) for ts, text in minute.malformed if since < ts <= until]
-        return [text + b"\n" for _, text in sorted(found)]
+                lines += [(ts, text) for ts, text in minute.malformed if since < ts <= until]
+        return [text + b"\n" for _, text in sorted(lines)]
 
     def records(self, since: float, until: float, *, every: int) -> list[SimulatedRecord]:
-        """Each camera's detection records, one in `every` seconds, in the order of time."""
+        """Return a detection record of each camera every `every` seconds, in order of time."""
         first, last = math.floor(since / every) + 1, math.floor(until / every)
         return [
             self._record(camera_id, number * every, every)
@@ -93,9 +93,9 @@ class World:
         ]
 
     def violations(self, since: float, until: float) -> list[SimulatedViolation]:
-        """The violations of this period as they are at its end, in the order of time."""
+        """Return the violations of the period, as they are at its end, in order of time."""
         now = datetime.fromtimestamp(until, UTC)
-        found = [
+        violations = [
             violation.as_of(now)
             for camera_id in CAMERAS
             for minute in self._minutes(camera_id, since, until)
@@ -103,10 +103,10 @@ class World:
             for violation in visit.violations
             if since < violation.timestamp.timestamp() <= until
         ]
-        return sorted(found, key=lambda violation: violation.timestamp)
+        return sorted(violations, key=lambda violation: violation.timestamp)
 
     def statistics(self, camera_id: str, at: float) -> dict[str, Any]:
-        """The message that the camera's detector publishes at `at`."""
+        """Return the message that the detector of the camera publishes at `at`."""
         random = Random(f"{self.seed}/statistics/{camera_id}/{at:.0f}")  # noqa: S311 - no secret
         present = self._present(camera_id, at)
         frames = _frame_number(camera_id, at)
@@ -122,7 +122,7 @@ class World:
         return {"type": "stats", "camera_id": camera_id, "timestamp": round(at, 3), "data": data}
 
     def _record(self, camera_id: str, at: int, span: int) -> SimulatedRecord:
-        """The record of what happened in the `span` seconds up to `at`."""
+        """Return the record of the `span` seconds before `at`."""
         random = Random(f"{self.seed}/record/{camera_id}/{at}")  # noqa: S311 - no secret
         taken = at - random.uniform(0, 0.2)
         types = [event.type for event in self._events(camera_id, at - span, at)]
@@ -148,14 +148,14 @@ class World:
         return [visit for minute in minutes for visit in minute.visits if visit.is_present(at)]
 
     def _minutes(self, camera_id: str, since: float, until: float) -> Iterator[_Minute]:
-        """The minutes whose visits may reach into the period."""
+        """Return the minutes whose visits may overlap the period."""
         first, last = math.floor((since - LONGEST) / MINUTE), math.floor(until / MINUTE)
         return (_minute(self.seed, camera_id, number) for number in range(first, last + 1))
 
 
 @lru_cache(maxsize=64)
 def _minute(seed: int, camera_id: str, number: int) -> _Minute:
-    """What begins at a camera in the minute `number` since 1970."""
+    """Return the visits that start at a camera in the minute `number` since 1970."""
     random = Random(f"{seed}/{camera_id}/{number}")  # noqa: S311 - no secret
     start = number * MINUTE
     rate = visits_per_minute(datetime.fromtimestamp(start, UTC))
@@ -172,7 +172,7 @@ def _minute(seed: int, camera_id: str, number: int) -> _Minute:
 
 
 def _arrivals(random: Random, rate: float) -> Iterator[float]:
-    """Seconds into a minute at which people come, `rate` of them on average."""
+    """Yield the seconds of a minute at which visits start, `rate` on average."""
     seconds = random.expovariate(rate / MINUTE)
     while seconds < MINUTE:
         yield seconds
@@ -197,7 +197,7 @@ def _is_washing(visit: Visit, at: float) -> bool:
 
 
 def _frame_number(camera_id: str, at: float) -> int:
-    """Detectors count frames from midnight, when they are started anew."""
+    """Return the frame number, which detectors count from midnight."""
     return int(at % 86_400 * CAMERAS[camera_id])
 
 
@@ -210,5 +210,5 @@ def _processing_time(random: Random) -> float:
 
 
 def _known(random: Random, value: float) -> Any:
-    """`value`, or now and then None."""
+    """Return `value`, or None with probability SELDOM."""
     return value if random.random() >= SELDOM else None
