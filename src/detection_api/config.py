@@ -10,7 +10,6 @@ from typing import Any, Self
 import psycopg2
 from dotenv.parser import Binding, parse_stream
 from psycopg2.extensions import parse_dsn
-from redis.connection import parse_url
 
 from detection_api.errors import ConfigurationError
 
@@ -85,9 +84,12 @@ def _optional_postgres_url(text: str) -> str:
 
 
 def _redis_url(text: str) -> str:
+    if not text:
+        return text
+    from redis.connection import parse_url  # noqa: PLC0415 - takes long, and few commands need it
+
     try:
-        if text:
-            parse_url(text)  # type: ignore[no-untyped-call]
+        parse_url(text)  # type: ignore[no-untyped-call]
     except ValueError:
         raise ValueError("must be a redis://, rediss:// or unix:// URL") from None
     return text
@@ -206,3 +208,13 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
             if default is not None:
                 values[setting.name] = read(default)
     return values, faults
+
+
+def log_key(path: Path) -> str:
+    """Return the name of the log at `path`, the same for every spelling of the path.
+
+    Resolves links in the folder. Does not resolve a link at the end of the path, because a
+    rotation changes its target.
+    """
+    # Path.resolve would raise RuntimeError for circular links.
+    return str(Path(os.path.realpath(path.parent), path.name))

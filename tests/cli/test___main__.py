@@ -54,7 +54,10 @@ def _an_instance(folder: Path) -> Iterator[None]:
 
 def _leaves(command: click.Command, *words: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     if isinstance(command, click.Group):
-        for name, child in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
             yield from _leaves(child, *words, name)
     else:
         yield words, command

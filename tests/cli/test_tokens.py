@@ -24,7 +24,7 @@ def test_a_new_token_alone_is_on_standard_output(changed: Run) -> None:
     result = changed("tokens", "create", "alice", "--role", "operator")
     assert result.stdout.startswith("dapi_")
     assert result.stdout.count("\n") == 1
-    assert "only time" in result.stderr
+    assert "shown only now" in result.stderr
 
 
 def test_the_list_tells_of_every_token_and_shows_none(changed: Run) -> None:
@@ -92,7 +92,7 @@ def test_no_reason_of_a_run_or_of_an_acceptance_keeps_a_token(run: Run, store: S
 def test_a_name_that_would_not_read_well_in_the_audit_is_refused(run: Run, name: str) -> None:
     result = run("tokens", "create", "--role", "viewer", "--", name)
     assert result.exit_code == 2
-    assert "must be up to 63" in result.stderr
+    assert "must be at most 63" in result.stderr
 
 
 def test_what_cannot_be_done_is_one_clear_line(run: Run, changed: Run, store: Store) -> None:

@@ -1,12 +1,15 @@
 """The environment of a command, and errors that it explains in one line."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import click
 import psycopg2
-from sqlalchemy.exc import DBAPIError
+from flask import Flask
+from flask.cli import NoAppException, ScriptInfo
 
+from detection_api import create_app
 from detection_api.config import Settings, read_environ
 from detection_api.dev.instance import INSTANCE, find_running
 from detection_api.errors import ConfigurationError, DeadlineExceededError
@@ -51,13 +54,35 @@ def read_settings() -> Settings:
     return settings
 
 
+def script_info() -> ScriptInfo:
+    """Return what commands of Flask build the application from, when they need it."""
+    return ScriptInfo(create_app=_create_app, set_debug_flag=False)
+
+
+def _create_app() -> Flask:
+    environ = read_variables()
+    try:
+        return create_app(environ)
+    except ConfigurationError as error:
+        raise NoAppException(explain(error, environ)) from error
+
+
 @contextmanager
 def clear_database_errors() -> Iterator[None]:
     """Turn an error of PostgreSQL into one line on standard error and exit code 1."""
     try:
         yield
-    except (psycopg2.Error, DBAPIError) as error:
+    except _database_errors() as error:
         raise click.ClickException(database_error(error)) from error
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Return psycopg2's error, and SQLAlchemy's if the command has loaded SQLAlchemy."""
+    if "sqlalchemy" not in sys.modules:
+        return (psycopg2.Error,)
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - few commands need it
+
+    return (psycopg2.Error, DBAPIError)
 
 
 def database_error(error: Exception) -> str:

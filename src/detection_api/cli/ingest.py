@@ -10,7 +10,7 @@ import click
 
 from detection_api.cli.environment import clear_database_errors, read_settings
 from detection_api.clock import utc_now
-from detection_api.ingest import camera_statistics, cameras, events
+from detection_api.ingest import cameras, events
 from detection_api.ingest.cameras import CameraFileError
 from detection_api.ingest.event_writer import LogBusyError
 from detection_api.server.signals import stop_on_signals
@@ -87,6 +87,8 @@ def ingest_stats() -> None:
       REDIS_URL=redis://localhost:6379 detection-api ingest stats
     """
     with stop_on_signals() as stop:
+        from detection_api.ingest import camera_statistics  # noqa: PLC0415 - Redis takes long
+
         settings = read_settings()
         if not settings.redis_url:
             raise click.ClickException("REDIS_URL is not set")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import flask_migrate
 from flask import Flask
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -11,5 +10,7 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 def upgrade(app: Flask) -> None:
     """Migrate the database of `app` to the newest revision; do nothing if it is there already."""
+    import flask_migrate  # noqa: PLC0415 - takes long, and workers never need it
+
     with app.app_context():
         flask_migrate.upgrade()

@@ -13,11 +13,11 @@ import psycopg2
 import structlog
 
 from detection_api.clock import utc_now
+from detection_api.config import log_key
 from detection_api.ingest.database import Outage, connect
 from detection_api.ingest.event_lines import SHOWN, Malformed, Parsed, parse
 from detection_api.ingest.event_writer import EventWriter, LogBusyError
 from detection_api.ingest.log_reader import LogReader
-from detection_api.models.ingestion import log_key
 
 log = structlog.get_logger(__name__)
 

@@ -1,23 +1,11 @@
 """The checkpoints of event logs."""
 
-import os
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
 from detection_api.models.base import Base
-
-
-def log_key(path: Path) -> str:
-    """Return the name of the log at `path`, the same for every spelling of the path.
-
-    Resolves links in the folder. Does not resolve a link at the end of the path, because a
-    rotation changes its target.
-    """
-    # Path.resolve would raise RuntimeError for circular links.
-    return str(Path(os.path.realpath(path.parent), path.name))
 
 
 class IngestCheckpoint(Base):

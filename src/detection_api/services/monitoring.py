@@ -13,11 +13,11 @@ import redis
 import structlog
 from sqlalchemy import Text, bindparam, literal, select
 
-from detection_api.config import Settings
+from detection_api.config import Settings, log_key
 from detection_api.db import Query, Replicated
 from detection_api.errors import DeadlineExceededError
 from detection_api.extensions import primary, reader
-from detection_api.models.ingestion import IngestCheckpoint, log_key
+from detection_api.models.ingestion import IngestCheckpoint
 
 log = structlog.get_logger(__name__)
 
