@@ -1,4 +1,4 @@
-"""What the application remembers of earlier requests makes no difference: it answers as Flask."""
+"""An application that remembers hosts answers every request as Flask does."""
 
 from itertools import product
 
@@ -7,7 +7,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 from werkzeug.exceptions import SecurityError
 
-from detection_api.web.application import LONGEST, Application
+from detection_api.web.application import MAX_HOST_LENGTH, Application
 
 PATHS = (
     "/here",
@@ -18,7 +18,7 @@ PATHS = (
     "/named/%C3%BC",
     "/named/%ff",
     "//named/a",
-    "/named/" + "a" * LONGEST,
+    "/named/" + "a" * MAX_HOST_LENGTH,
     "/none",
 )
 HOSTS = (
@@ -28,12 +28,12 @@ HOSTS = (
     "no host/",
     "[::1]:8000",
     "evil.test",
-    "a" * LONGEST + ".test",
+    "a" * MAX_HOST_LENGTH + ".test",
 )
 
 
 def clients(trusted: list[str] | None) -> tuple[FlaskClient, FlaskClient]:
-    """Of an application by Flask and one by ours, with the same routes."""
+    """Return clients of a Flask application and of ours, with the same routes."""
 
     def client(app: Flask) -> FlaskClient:
         app.config["TRUSTED_HOSTS"] = trusted
