@@ -7,6 +7,7 @@ from string import Formatter
 import pytest
 from flask import Flask
 
+from detection_api.canary.comparison import Kind
 from detection_api.canary.state.types import EventKind, Status
 from detection_api.console import language
 from detection_api.console.data.figures import CAUSES
@@ -24,10 +25,12 @@ MADE = {
     *(f"role_{role.value}" for role in Role),
     *(f"{about}_{action}" for action in ACTIONS for about in ("do", "what", "confirm")),
     *(f"phase_{phase.value}" for phase in Phase),
+    *(f"difference_{kind.value}" for kind in Kind),
+    *(f"span_{unit}" for unit in ("second", "minute", "hour", "day")),
     *(f"do_{action}_all" for action in ACTIONS),
     *(f"{about}_title" for about in ("one_moment", "session_unknown", "forbidden", "not_found")),
 }
-"""Keys that templates put together."""
+"""Keys that the templates compose."""
 
 
 def fields(text: str) -> set[str]:

@@ -1,25 +1,25 @@
-"""What the console's templates write with: the reader's language, figures as people read them."""
+"""What the console's templates use: words in the reader's language, and formats for figures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from flask import Blueprint, g, request, url_for
 
-from detection_api.canary.state import DEFAULT
+from detection_api.canary.state import DEFAULT, RolloutEvent
 from detection_api.clock import utc_now
-from detection_api.console import language
+from detection_api.console import language, reasons
 from detection_api.console.data import charts, figures
 from detection_api.rollout.extension import rollout_of
-from detection_api.rollout.text import line, span
+from detection_api.rollout.text import line
 from detection_api.web.translations import HTML_LANGUAGES, LANGUAGES
 
 NOTHING = "–"
 
 
 def init_app(blueprint: Blueprint) -> None:
-    """Give the templates their words."""
+    """Give the templates their words and formats."""
     blueprint.context_processor(_context)
 
 
@@ -42,7 +42,9 @@ def _context() -> dict[str, Any]:
         "moment": moment,
         "span": span,
         "age": lambda at: (utc_now() - at).total_seconds(),
-        "say": say,
+        "concern_text": concern_text,
+        "reason_of": reasons.reason_of,
+        "translated": reasons.translated,
         "is_silent": figures.is_silent,
         "CAUSES": figures.CAUSES,
         "line": line,
@@ -51,27 +53,37 @@ def _context() -> dict[str, Any]:
     }
 
 
-def say(concern: figures.Concern) -> str:
-    """What a concern is about, in words."""
+def concern_text(concern: figures.Concern, events: Iterable[RolloutEvent]) -> str:
+    """Return the sentence about a concern; `events` may explain its reason."""
     facts = {name: _UNITS.get(name, str)(value) for name, value in concern.facts.items()}
+    if "reason" in facts:
+        facts["reason"] = line(reasons.translated(facts["reason"], events))
     return language.text(concern.text, **facts)
 
 
+def span(seconds: float) -> str:
+    """Return a time span in its largest unit: `8 s`, `5 min`, `2 h`, `3 d`."""
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            return language.text(f"span_{unit}", n=f"{seconds // length:.0f}")
+    return language.text("span_second", n=f"{seconds:.0f}")
+
+
 def in_language(code: str) -> str:
-    """The address of this page in another language."""
-    known = request.endpoint is not None and request.method == "GET"
-    asked = request.args.to_dict() | {language.PARAMETER: code}
-    where: dict[str, Any] = {**(request.view_args or {}), **asked}
-    return url_for(request.endpoint if known and request.endpoint else "console.overview", **where)
+    """Return the address of this page in another language."""
+    is_page = request.endpoint is not None and request.method == "GET"
+    query = request.args.to_dict() | {language.PARAMETER: code}
+    endpoint = request.endpoint if is_page and request.endpoint else "console.overview"
+    return url_for(endpoint, **{**(request.view_args or {}), **query})
 
 
 def count(number: int) -> str:
-    """A count with its thousands apart."""
+    """Return a count with separated thousands."""
     return f"{number:,}"
 
 
 def percent(share: float | None) -> str:
-    """A share (0..1) as a percentage: small ones are not rounded to nothing."""
+    """Return a share (0..1) as a percentage; small ones are not rounded to 0."""
     if share is None:
         return NOTHING
     exact = share * 100
@@ -79,34 +91,34 @@ def percent(share: float | None) -> str:
 
 
 def milliseconds(duration: float | None) -> str:
-    """A duration in ms."""
+    """Return a duration in ms with its unit."""
     if duration is None:
         return NOTHING
     return f"{duration:.0f} ms" if duration >= 10 else f"{duration:.1f} ms"  # noqa: PLR2004
 
 
 def rate(per_second: float) -> str:
-    """Something a second."""
+    """Return a rate, with one decimal if it is below 10."""
     return f"{per_second:.0f}" if per_second >= 10 else f"{per_second:.1f}"  # noqa: PLR2004
 
 
 def clock(at: datetime) -> str:
-    """The time of day, UTC."""
+    """Return the time of day in UTC."""
     return at.astimezone(UTC).strftime("%H:%M:%S")
 
 
 def moment(at: datetime) -> str:
-    """Day and time, UTC."""
+    """Return day and time in UTC."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def compact(value: Any) -> str:
-    """A value as JSON in one line."""
+    """Return a value as JSON in one line."""
     return msgspec.json.encode(value).decode()
 
 
 def pretty(facts: Any) -> str:
-    """Evidence as indented JSON."""
+    """Return evidence as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(facts), indent=2).decode()
 
 
@@ -118,4 +130,4 @@ _UNITS: Mapping[str, Callable[[Any], str]] = {
     "fallbacks": count,
     "compared": count,
 }
-"""How a concern's facts are written, by name."""
+"""The formats of a concern's facts, by name."""
