@@ -251,7 +251,7 @@ def test_a_viewer_sees_all_and_can_change_nothing(browser: Browser, site: Site) 
     browser.until_text("#endpoints", NAME)
     assert not browser.has("[data-dialog]")
     browser.open(f"/console/rollback/{NAME}")
-    browser.until_text("main", "Your token may look and not change")
+    browser.until_text("main", "Your token is read only")
 
 
 @pytest.mark.parametrize("page", ["/console/", f"/console/endpoints/{NAME}", "/console/set/*"])

@@ -50,7 +50,7 @@ def test_what_is_held_is_not_raised(client: FlaskClient, store: Store) -> None:
     give(client, "hold", NAME)
     status, page = give(client, "set", NAME, percent="11")
     assert status == 409
-    assert "it is held, and nobody raises it" in page
+    assert "the percentage is on hold" in page
     assert (state(store).status, state(store).percent) == (Status.HELD, 10)
 
 
@@ -60,9 +60,9 @@ def test_what_is_held_is_not_raised(client: FlaskClient, store: Store) -> None:
         ("set", {"percent": "101"}, "must be a number from 0 to 100"),
         ("set", {"percent": "nan"}, "must be a number from 0 to 100"),
         ("set", {"percent": ""}, "must be a number from 0 to 100"),
-        ("rollback", {"reason": "  "}, "A reason is needed"),
-        ("hold", {"reason": "x" * 501}, "A reason is needed"),
-        ("resume", {}, "This is so already"),
+        ("rollback", {"reason": "  "}, "Enter a reason"),
+        ("hold", {"reason": "x" * 501}, "Enter a reason"),
+        ("resume", {}, "This is already the case"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(
@@ -94,7 +94,7 @@ def test_who_has_seen_an_older_state_is_told_unless_it_is_a_rollback(
     give(client, "set", NAME, percent="10")
     found, page = give(client, action, NAME, percent="30", epoch="0")
     assert found == status
-    assert ("Somebody else has just changed this" in page) == (status == 409)
+    assert ("Someone else has just changed this" in page) == (status == 409)
     assert state(store).percent == 10
 
 
@@ -122,9 +122,9 @@ def test_the_question_carries_the_state_that_is_seen(client: FlaskClient) -> Non
 @pytest.mark.parametrize(
     ("before", "question", "said"),
     [
-        (f"rollback/{NAME}", f"set/{NAME}", "applies once it is resumed"),
-        (f"hold/{NAME}", "set/*", f"a percentage of their own: {NAME}"),
-        ("rollback/*", f"resume/{NAME}", "stays so until these are resumed, too"),
+        (f"rollback/{NAME}", f"set/{NAME}", "applies after a resume"),
+        (f"hold/{NAME}", "set/*", f"keep their own percentage: {NAME}"),
+        ("rollback/*", f"resume/{NAME}", "stays so until all endpoints are resumed too"),
     ],
 )
 def test_a_question_says_what_stands_against_it(

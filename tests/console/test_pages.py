@@ -47,7 +47,7 @@ def test_the_overview_has_everything_of_every_endpoint(client: FlaskClient, stor
     give(client, "set", ENDPOINT, percent="25")
     page = " ".join(client.get("/console/").text.split())
     for words in (
-        *("25%", "<b>3</b> (15%)", "error 3 · 3 answered by legacy", "domain 85%"),
+        *("25%", "<b>3</b> (15%)", "errors 3 · 3 answered by legacy", "domain 85%"),
         *("<b>2</b></span> <small>/ 9</small>", "host:1:abc", "token:night", "Roll back all"),
     ):
         assert words in page
@@ -102,13 +102,13 @@ def test_a_run_under_way_is_shown_with_how_far_each_endpoint_is(
     store.append(stage)
     with another_controller(database):
         page = client.get("/console/").text
-    assert f"Run {start.id} is under way, started by night" in page
+    assert f"Run {start.id} is in progress, started by night" in page
     assert "10% → 100%" in page
     assert "at 10%" in page
-    assert "waits for 10%" in page
+    assert "waiting for 10%" in page
     client.application.extensions["console"].forget()
     page = client.get("/console/").text
-    assert "has not ended, and no controller is at work" in page
+    assert "has not ended, but no controller drives it" in page
     assert "10% → 100%" in page
     store.append(
         RolloutEvent(endpoint=DEFAULT, kind=EventKind.END, by="night", reason="over", run=start.id)
@@ -128,7 +128,7 @@ def test_while_the_store_is_away_the_last_known_state_is_shown_with_its_age(
     with away(client):
         page = client.get(path).text
         assert "PostgreSQL does not answer." in page
-        assert "Shown is the last known state, as of" in page
+        assert "This is the last known state, from" in page
         assert "33%" in page
     assert "PostgreSQL does not answer." not in client.get(path).text
 
@@ -152,7 +152,7 @@ def test_a_worker_that_never_read_anything_says_so_and_takes_nothing_off_an_open
         client.get_cookie("detection_api_console", path="/console/").value  # type: ignore[union-attr]
     )
     with away(client):
-        assert "Nothing is known yet." in client.get("/console/").text
+        assert "No data yet." in client.get("/console/").text
         live = client.get("/console/", headers=LIVE).json
     assert live is not None
     assert set(live["sections"]) == {"banner"}
@@ -173,4 +173,4 @@ def test_nobody_can_log_in_while_the_store_is_away(client: FlaskClient, operator
     with away(client):
         answer = client.post("/console/login", data={"token": operator}, headers=HERE)
     assert answer.status_code == 503
-    assert "no token can be checked" in answer.text
+    assert "tokens cannot be checked" in answer.text

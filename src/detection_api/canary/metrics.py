@@ -1,6 +1,5 @@
 """What the canary did and how it stands, in Prometheus' terms; right across gunicorn's workers."""
 
-from bisect import bisect_left
 from collections.abc import Mapping
 
 import structlog
@@ -35,18 +34,7 @@ FALLBACKS = Counter(
 OUTAGES = Counter("canary_outages", "Requests that no arm could answer.", ["endpoint"])
 
 
-class _Latency(Histogram):
-    """A histogram that takes many observations at once."""
-
-    def observe_all(self, latency: Mapping[int, int]) -> None:
-        """Observe everything in a ledger's histogram, at its bins' representative values."""
-        for index, count in latency.items():
-            seconds = seconds_of(index)
-            self._sum.inc(seconds * count)
-            self._buckets[bisect_left(self._upper_bounds, seconds)].inc(count)
-
-
-LATENCY = _Latency(
+LATENCY = Histogram(
     "canary_latency_seconds",
     "How long an arm took for a client's request.",
     ["endpoint", "arm"],
@@ -141,7 +129,10 @@ def show_counts(batch: LedgerBatch) -> None:
         SHADOW_DROPS.labels(endpoint).inc(tally.dropped)
         for outcome, count in tally.comparisons.items():
             COMPARISONS.labels(endpoint, outcome).inc(count)
-        LATENCY.labels(endpoint, arm).observe_all(tally.latency)
+        latency = LATENCY.labels(endpoint, arm)
+        for index, count in tally.latency.items():
+            for _ in range(count):
+                latency.observe(seconds_of(index))
     for (endpoint, _, kind), mismatch in batch.mismatches.items():
         MISMATCHES.labels(endpoint, kind).inc(mismatch.count)
 

@@ -79,7 +79,7 @@ def test_a_wrong_token_opens_nothing(app: Flask, operator: str, token: str) -> N
 def test_without_any_token_the_login_says_so(app: Flask) -> None:
     answer = app.test_client().post("/console/login", data={"token": "dapi_x"}, headers=HERE)
     assert answer.status_code == 401
-    assert "No token was ever made" in answer.text
+    assert "There is no valid token yet" in answer.text
 
 
 def test_guessing_tokens_is_slowed_down(app: Flask, operator: str) -> None:
@@ -182,7 +182,7 @@ def test_every_page_forbids_scripts_styles_and_frames_of_others(
 def test_what_is_not_there_is_said_in_a_page(client: FlaskClient, page: str) -> None:
     answer = client.get(page)
     assert answer.status_code == 404
-    assert "There is no such page or endpoint." in answer.text
+    assert "This page or endpoint does not exist." in answer.text
 
 
 def forget_sessions(client: FlaskClient) -> None:
