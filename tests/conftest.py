@@ -1,5 +1,6 @@
 """Real servers for every test that needs one. Each worker starts its own once, and stops it."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,11 +29,12 @@ TEMPORARY = pytest.StashKey[str]()
 
 @pytest.hookimpl(tryfirst=True)  # before the plugin that reads the option
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep temporary files outside the folder that all runs of pytest share.
+    """Keep temporary files outside the folder that all runs of pytest share, but share bytecode.
 
     Each run that starts closes that folder to other users. PostgreSQL's is another one if the
     tests run as root, so that it would lose its data.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process compiles everything again
     if config.option.basetemp is None:
         config.option.basetemp = config.stash[TEMPORARY] = tempfile.mkdtemp(prefix="detection-api-")
 
