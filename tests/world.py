@@ -29,6 +29,8 @@ from detection_api.ingest.events import Ingestion
 from detection_api.legacy.sources import sources
 from detection_api.models.base import Base
 from detection_api.rollout.routes import routes_of
+from detection_api.rollout.verification.substance import has_data
+from detection_api.web.parameters import Parameter, parameters_of
 
 NOW = datetime(2025, 10, 31, 9, 15, tzinfo=UTC)
 """A time in the middle of an hour, a day and a month."""
@@ -47,6 +49,10 @@ RULES: Mapping[str, str] = {
     rule.endpoint: rule.rule for rule in _app().url_map.iter_rules() if rule.endpoint in ROUTES
 }
 """Their URL rules."""
+PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
+    endpoint: parameters_of(_app().view_functions[endpoint]) for endpoint in ROUTES
+}
+"""Their parameters."""
 
 
 def arms(endpoint: str) -> dict[str, Callable[..., Any]]:
@@ -54,6 +60,12 @@ def arms(endpoint: str) -> dict[str, Callable[..., Any]]:
     route = ROUTES[endpoint]
     domain: dict[str, Callable[..., Any]] = {"domain": route.domain}
     return {**domain, "legacy": route.legacy} if route.legacy else domain
+
+
+def shows_data(endpoint: str, body: object) -> bool:
+    """Return whether an answer says more than that there is nothing."""
+    echoed = frozenset(parameter.name for parameter in PARAMETERS[endpoint])
+    return has_data(ROUTES[endpoint].contract.schema, body, echoed)
 
 
 class World:

@@ -14,7 +14,7 @@ from psycopg2 import sql
 
 from detection_api.dev.embedded import EmbeddedValkey
 from tests.deploy.server import Prometheus
-from tests.e2e.instance import PATHS, Instance, Load, Reply
+from tests.e2e.instance import PATH_OF, Instance, Load, Reply
 from tests.factory import build
 
 pytestmark = pytest.mark.skipif(
@@ -22,21 +22,7 @@ pytestmark = pytest.mark.skipif(
     reason="prometheus is not installed (Debian and Ubuntu: apt-get install prometheus)",
 )
 
-ENDPOINTS = dict(
-    zip(
-        PATHS,
-        (
-            "records.detection_records",
-            "records.violation",
-            "statistics.daily",
-            "statistics.events",
-            "statistics.history",
-            "cameras.cameras",
-            "cameras.camera_stats",
-        ),
-        strict=True,
-    )
-)
+ENDPOINTS = {path: endpoint for endpoint, path in PATH_OF.items()}
 REQUESTS = 1000
 """Of each instance's clients."""
 WITHIN = 30

@@ -12,18 +12,9 @@ import psycopg2
 from detection_api.canary.state.ledger import Tally
 from detection_api.canary.state.postgres.store import PostgresStore
 from detection_api.canary.state.types import EventKind, RolloutEvent, RolloutState, Worker
-from tests.e2e.instance import PATHS, Instance, Reply, wait_for
+from tests.e2e.instance import PATH_OF, Instance, Reply, wait_for
 
-ENDPOINTS = (
-    "records.detection_records",
-    "records.violation",
-    "statistics.daily",
-    "statistics.events",
-    "statistics.history",
-    "cameras.cameras",
-    "cameras.camera_stats",
-)
-PATH_OF = dict(zip(ENDPOINTS, PATHS, strict=True))
+ENDPOINTS = tuple(PATH_OF)
 
 _LEADING_SESSION = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
 _ADD = "INSERT INTO rollout_state (endpoint) SELECT unnest(%s) ON CONFLICT DO NOTHING"

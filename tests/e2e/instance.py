@@ -18,15 +18,17 @@ from typing import Any, Protocol, Self, TypeVar
 import psutil
 
 ROOT = Path(__file__).parents[2]
-PATHS = (
-    "/api/v1/records/detection-records/cam0",
-    "/api/v1/records/violations/1",
-    "/api/v1/statistics/daily",
-    "/api/v1/statistics/events",
-    "/api/v1/statistics/history?minutes=1440",
-    "/api/v1/cameras",
-    "/api/v1/cameras/cam0/stats",
-)
+PATH_OF = {
+    "records.detection_records": "/api/v1/records/detection-records/cam0",
+    "records.violation": "/api/v1/records/violations/1",
+    "statistics.daily": "/api/v1/statistics/daily",
+    "statistics.events": "/api/v1/statistics/events",
+    "statistics.history": "/api/v1/statistics/history?minutes=1440",
+    "cameras.cameras": "/api/v1/cameras",
+    "cameras.camera_stats": "/api/v1/cameras/cam0/stats",
+}
+"""A path with data for each endpoint."""
+PATHS = tuple(PATH_OF.values())
 BOOT_SECONDS = 60
 PATIENCE_SECONDS = 120
 LOOK_SECONDS = 0.02

@@ -17,8 +17,8 @@ from detection_api.canary.state.types import (
     Status,
 )
 from detection_api.rollout.run import Completion, Phase, Run, latest
-from tests.e2e.fleet import ENDPOINTS, PATH_OF
-from tests.e2e.instance import PATHS, Instance, Load, wait_for
+from tests.e2e.fleet import ENDPOINTS
+from tests.e2e.instance import PATH_OF, PATHS, Instance, Load, wait_for
 from tests.e2e.test_shadow import UNKNOWN_ONES, UNREACHABLE, WRONG, Factory
 from tests.factory import COMMAND, World
 

@@ -15,30 +15,13 @@ from collections.abc import Iterator
 import psutil
 import psycopg2
 import pytest
-from marshmallow import Schema
 
-from detection_api.schemas.cameras import CameraListSchema, CameraStatsSchema
-from detection_api.schemas.records import RecordPageSchema, ViolationSchema
-from detection_api.schemas.statistics import DailyCountSchema, EventPageSchema, HistoryItemSchema
 from tests.e2e.fleet import Fleet
-from tests.e2e.instance import PATHS, Instance, Load, Reply, wait_for, whose
+from tests.e2e.instance import PATH_OF, PATHS, Instance, Load, Reply, wait_for, whose
 from tests.factory import World
+from tests.world import ROUTES
 
-SCHEMAS: dict[str, Schema] = dict(
-    zip(
-        PATHS,
-        (
-            RecordPageSchema(),
-            ViolationSchema(),
-            DailyCountSchema(many=True),
-            EventPageSchema(),
-            HistoryItemSchema(many=True),
-            CameraListSchema(),
-            CameraStatsSchema(),
-        ),
-        strict=True,
-    )
-)
+SCHEMAS = {path: ROUTES[endpoint].contract.schema for endpoint, path in PATH_OF.items()}
 SQL_PATHS = PATHS[:2]
 DEADLINE_MS = 1000
 COUNTED_WITHIN = 15

@@ -11,8 +11,8 @@ import structlog
 
 from detection_api.canary.guard.guard import replay
 from detection_api.canary.state.types import EventKind, Status
-from tests.e2e.fleet import PATH_OF, Fleet
-from tests.e2e.instance import Load, Reply, whose
+from tests.e2e.fleet import Fleet
+from tests.e2e.instance import PATH_OF, Load, Reply, whose
 from tests.factory import World
 
 pytestmark = pytest.mark.fleet

@@ -13,8 +13,8 @@ import structlog
 
 from detection_api.canary.guard.guard import replay
 from detection_api.canary.state.types import EventKind, Status
-from tests.e2e.fleet import ENDPOINTS, PATH_OF, Fleet
-from tests.e2e.instance import PATHS, Load, Reply, wait_for, whose
+from tests.e2e.fleet import ENDPOINTS, Fleet
+from tests.e2e.instance import PATH_OF, PATHS, Load, Reply, wait_for, whose
 from tests.factory import World
 
 pytestmark = pytest.mark.fleet

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.instance import PATHS, Instance, Load, whose
+from tests.e2e.instance import PATH_OF, PATHS, Instance, Load, whose
 from tests.factory import World
+from tests.world import shows_data
 
 SAMPLE = 4000
 CAMERAS = PATHS[5]
-DATA = dict(zip(PATHS, ("records", "id", 0, "events", 0, "cameras", "stats"), strict=True))
 
 
 def forced(path: str, word: str) -> str:
@@ -21,10 +21,10 @@ def test_at_100_percent_all_seven_answer_from_the_domain_with_data(
     world: World, tmp_path: Path
 ) -> None:
     with Instance(tmp_path, {**world.environ, "ROLLOUT_PERCENT": "100"}) as instance:
-        for path, member in DATA.items():
+        for endpoint, path in PATH_OF.items():
             reply = instance.get(path)
             assert (reply.status, reply.who) == (200, "domain; reason=rollout")
-            assert reply.body[member], f"{path} has no data"
+            assert shows_data(endpoint, reply.body), f"{path} has no data"
 
 
 def test_the_kill_switch_sends_all_seven_to_legacy_forced_ones_included(
@@ -32,11 +32,11 @@ def test_the_kill_switch_sends_all_seven_to_legacy_forced_ones_included(
 ) -> None:
     environ = {**world.environ, "USE_DOMAIN_SERVICE": "false", "ROLLOUT_PERCENT": "100"}
     with Instance(tmp_path, environ) as instance:
-        for path, member in DATA.items():
+        for endpoint, path in PATH_OF.items():
             for asked in (path, forced(path, "true")):
                 reply = instance.get(asked)
                 assert (reply.status, reply.who) == (200, "legacy; reason=kill_switch")
-                assert reply.body[member], f"{path} has no data"
+                assert shows_data(endpoint, reply.body), f"{path} has no data"
 
 
 def test_at_25_percent_a_quarter_of_the_requests_are_the_domains(
