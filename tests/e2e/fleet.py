@@ -25,6 +25,8 @@ _RESUME = "UPDATE rollout_state SET status = 'active', percent = %s WHERE endpoi
 class Fleet:
     """Instances that run `app` in folders of their own below `folder`, on one database.
 
+    Each has four workers, if `environ` does not say otherwise.
+
     Entered, they all run; the file at `leader` names the process that leads.
     """
 
@@ -33,7 +35,7 @@ class Fleet:
         self._leader = folder / "leader"
         for name in names:
             (folder / name).mkdir()
-        settings = {**environ, "LEADER_FILE": str(self._leader)}
+        settings = {"WEB_CONCURRENCY": "4", **environ, "LEADER_FILE": str(self._leader)}
         self.instances = tuple(Instance(folder / name, settings, app) for name in names)
         self.store = PostgresStore(self._connection)
         self._turns = cycle(self.instances)

@@ -91,7 +91,7 @@ def get(port: int, path: str, **headers: str) -> Reply:
 
 
 class Instance:
-    """Gunicorn with 4 workers, configured as in production, in a folder of its own."""
+    """Gunicorn with 2 workers, configured as in production, in a folder of its own."""
 
     def __init__(self, folder: Path, environ: dict[str, str], app: str = "wsgi:app") -> None:
         self.port = free_port()
@@ -101,7 +101,7 @@ class Instance:
         self.mend()
         self.environ = {
             **os.environ,
-            "WEB_CONCURRENCY": "4",
+            "WEB_CONCURRENCY": "2",
             "ENV_FILE": str(self.env_file),
             "FAULT_FILE": str(self._fault_file),
             "PORT": str(self.port),

@@ -41,6 +41,7 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "SHADOW_PERCENT": "0",
         "CANARY_DEADLINE_MS": str(DEADLINE_MS),
         "DOMAIN_POOL_SIZE": "1",
+        "WEB_CONCURRENCY": "2",
     }
     folder = tmp_path_factory.mktemp("faults")
     with Fleet(folder, environ, "tests.e2e.faulty_wsgi:app", "a") as fleet:

@@ -17,10 +17,10 @@ PIPELINED = 1000
 """More than the frames that Python allows, were each answered within the one before."""
 
 
-@pytest.fixture
-def instance(world: World, tmp_path: Path) -> Iterator[Instance]:
-    environ = {**world.environ, "ROLLOUT_PERCENT": "100", "THREADS": "1", "WEB_CONCURRENCY": "2"}
-    with Instance(tmp_path, environ) as started:
+@pytest.fixture(scope="module")
+def instance(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    environ = {**world.environ, "ROLLOUT_PERCENT": "100", "THREADS": "1"}
+    with Instance(tmp_path_factory.mktemp("instance"), environ) as started:
         yield started
 
 

@@ -46,7 +46,7 @@ def test_a_revoked_token_is_refused_by_every_worker_within_a_second(
             began = time.monotonic()
             asked.append((began, ask(instance, token)))
 
-    with Instance(tmp_path, {**world.environ, "WEB_CONCURRENCY": "2"}) as instance:
+    with Instance(tmp_path, world.environ) as instance:
         assert len(instance.workers) == 2
         threads = [threading.Thread(target=keep_asking, args=(instance,)) for _ in range(3)]
         for thread in threads:
@@ -72,7 +72,7 @@ def test_wrong_tokens_are_counted_over_all_workers_and_none_is_written_anywhere(
     world: World, tmp_path: Path, tokens: Tokens
 ) -> None:
     right = tokens.create("bob", Role.VIEWER, by="test")
-    with Instance(tmp_path, {**world.environ, "WEB_CONCURRENCY": "2"}) as instance:
+    with Instance(tmp_path, world.environ) as instance:
         wrong = [token_format.new_token() for _ in range(40)]
         began = time.monotonic()
         statuses = [ask(instance, token) for token in wrong]
