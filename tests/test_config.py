@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from detection_api.config import KILL_SWITCH, Settings, fail_safe, read_environ
+from detection_api.config import KILL_SWITCH, Settings, fail_safe, log_key, read_environ
 from detection_api.errors import ConfigurationError
 
 URL = "postgresql://user:secret@db/detections"
@@ -153,3 +153,25 @@ def test_a_file_that_is_not_text_is_a_kill_switch(tmp_path: Path) -> None:
     path = tmp_path / "env"
     path.write_bytes(b"ROLLOUT_PERCENT=\xff\xfe")
     assert read_environ({"ENV_FILE": str(path)})[KILL_SWITCH] == "env file unreadable"
+
+
+def test_all_spellings_of_a_path_have_the_same_key(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(logs)
+    key = log_key(logs / "events.jsonl")
+    assert log_key(link / "events.jsonl") == key
+    assert log_key(logs / ".." / "logs" / "events.jsonl") == key
+
+
+def test_a_link_to_a_rotated_file_keeps_its_own_name(tmp_path: Path) -> None:
+    current = tmp_path / "current.jsonl"
+    current.symlink_to(tmp_path / "events-1.jsonl")
+    assert log_key(current) == str(tmp_path.resolve() / "current.jsonl")
+
+
+def test_links_in_a_circle_have_a_key(tmp_path: Path) -> None:
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    assert log_key(circle / "events.jsonl").endswith("circle/events.jsonl")
