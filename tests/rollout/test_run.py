@@ -94,20 +94,11 @@ def test_an_endpoint_above_the_last_stage_has_no_stage_to_go_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("on_failure", "stage", "percent"),
-    [
-        (OnFailure.PREVIOUS, 1, 5),
-        (OnFailure.PREVIOUS, 2, 10),
-        (OnFailure.PREVIOUS, 4, 50),
-        (OnFailure.ZERO, 1, 0),
-        (OnFailure.ZERO, 4, 0),
-    ],
+    ("stage", "percent"),
+    [(1, 5), (2, 10), (4, 50)],
 )
-def test_a_failure_goes_back_one_stage_or_to_zero(
-    on_failure: OnFailure, stage: int, percent: float
-) -> None:
-    plan = Plan(endpoints={ENDPOINT: 5}, on_failure=on_failure)
-    assert plan.percent_after_failure(ENDPOINT, stage) == percent
+def test_the_last_stage_passed_is_the_one_before_or_the_start(stage: int, percent: float) -> None:
+    assert Plan(endpoints={ENDPOINT: 5}).percent_passed(ENDPOINT, stage) == percent
 
 
 def test_an_endpoint_goes_from_stage_to_stage_until_it_is_past_the_last() -> None:

@@ -16,10 +16,10 @@ from detection_api.canary.state import DEFAULT, EventKind, RolloutEvent, Store, 
 
 
 class OnFailure(Enum):
-    """The percent of an endpoint after it failed a stage."""
+    """The percent of an endpoint after it failed a stage, unless its answers were wrong."""
 
     PREVIOUS = "previous"
-    """The percent of the previous stage; after the first stage, the percent at the start."""
+    """The percent of the previous stage; after the first stage, a lower percent at the start."""
     ZERO = "zero"
     """0 percent."""
 
@@ -29,8 +29,8 @@ class Plan:
     """The plan of a run; the evidence of its START.
 
     `endpoints` have their percents at the start. `stages` are ascending percents. `bake` is the
-    minimum of seconds in a stage. After `patience` seconds in a stage the run leaves an endpoint
-    that has neither passed nor failed.
+    minimum of seconds in a stage. An endpoint that has neither passed nor failed after `patience`
+    seconds in a stage goes back to the last stage that it passed, and the run leaves it there.
     """
 
     endpoints: Mapping[str, float]
@@ -58,10 +58,8 @@ class Plan:
         """Return the percent of a stage, by its number."""
         return self.stages[stage - 1]
 
-    def percent_after_failure(self, endpoint: str, stage: int) -> float:
-        """Return the percent of an endpoint after it failed a stage."""
-        if self.on_failure is OnFailure.ZERO:
-            return 0.0
+    def percent_passed(self, endpoint: str, stage: int) -> float:
+        """Return the percent of the last stage before `stage`; the percent at the start if none."""
         if stage == self.first_stage(endpoint):
             return self.endpoints[endpoint]
         return self.percent(stage - 1)
@@ -79,7 +77,7 @@ class Phase(Enum):
     FAILED = "failed"
     """It failed a stage and went back."""
     LEFT = "left"
-    """The run has left it as it is."""
+    """The run has left it behind."""
 
     @property
     def is_open(self) -> bool:

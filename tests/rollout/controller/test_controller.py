@@ -194,7 +194,7 @@ LEGACYS = next(f"c{n}" for n in range(99) if not cohort.is_in("records.violation
 """A client that stays with legacy at 50%."""
 
 
-def test_without_any_traffic_nothing_is_passed_and_all_are_left_when_patience_ends(
+def test_without_any_traffic_nothing_is_passed_and_all_go_back_when_patience_ends(
     fleet: Fleet,
 ) -> None:
     run = fleet.roll_out(fleet.begin(patience=40), lambda: fleet.second(requests=0))
@@ -204,7 +204,22 @@ def test_without_any_traffic_nothing_is_passed_and_all_are_left_when_patience_en
     }
     assert "there is no traffic" in why(run, GOOD)
     assert "$.records:items" in why(run, "records.detection_records")
-    assert applied(fleet, GOOD) == (50, Status.ACTIVE), "exposure stays as it is"
+    assert applied(fleet, GOOD) == (0, Status.ACTIVE), "no stage was passed"
+    left = run.progress[GOOD].event
+    assert left is not None
+    assert (left.evidence["percent_before"], left.evidence["percent"]) == (50, 0)
+
+
+def test_without_traffic_at_100_percent_an_endpoint_keeps_the_stage_that_it_passed(
+    fleet: Fleet,
+) -> None:
+    def serve() -> None:
+        is_silent = effective(fleet.store.read().states, GOOD).percent == 100
+        fleet.second([GOOD], requests=0 if is_silent else 40)
+
+    run = fleet.roll_out(fleet.begin(endpoints={GOOD: 0.0}, patience=40), serve)
+    assert phases(run) == {GOOD: Phase.LEFT}
+    assert applied(fleet, GOOD) == (50, Status.ACTIVE)
 
 
 def test_traffic_to_five_of_seven_passes_the_five(fleet: Fleet) -> None:
@@ -262,10 +277,8 @@ def test_an_endpoint_that_breaks_at_25_goes_back_alone(fleet: Fleet) -> None:
     assert judged <= 7 + 40, "the guard's seven, and what came in the same second"
 
 
-@pytest.mark.parametrize(("on_failure", "percent"), [(OnFailure.PREVIOUS, 50), (OnFailure.ZERO, 0)])
-def test_a_failed_stage_goes_back_as_the_plan_says(
-    fleet: Fleet, on_failure: OnFailure, percent: float
-) -> None:
+@pytest.mark.parametrize("on_failure", OnFailure)
+def test_wrong_answers_at_the_last_stage_end_at_zero(fleet: Fleet, on_failure: OnFailure) -> None:
     endpoint, fault, _ = BROKEN["total of the page"]
 
     def serve() -> None:
@@ -274,10 +287,23 @@ def test_a_failed_stage_goes_back_as_the_plan_says(
         fleet.second([endpoint])
 
     run = fleet.roll_out(fleet.begin(endpoints={endpoint: 0.0}, on_failure=on_failure), serve)
-    assert applied(fleet, endpoint) == (percent, Status.ACTIVE)
+    assert applied(fleet, endpoint)[0] == 0
     failed = run.progress[endpoint].event
     assert failed is not None
-    assert (failed.evidence["percent_before"], failed.evidence["percent"]) == (100, percent)
+    assert (failed.evidence["percent_before"], failed.evidence["percent"]) == (100, 0)
+
+
+@pytest.mark.parametrize(("on_failure", "percent"), [(OnFailure.PREVIOUS, 50), (OnFailure.ZERO, 0)])
+def test_a_domain_that_is_slow_at_the_last_stage_goes_back_as_the_plan_says(
+    fleet: Fleet, on_failure: OnFailure, percent: float
+) -> None:
+    def serve() -> None:
+        if effective(fleet.store.read().states, BAD).percent == 100:
+            fleet.takes[BAD, Arm.DOMAIN] = 0.010
+        fleet.second([BAD])
+
+    fleet.roll_out(fleet.begin(endpoints={BAD: 0.0}, on_failure=on_failure), serve)
+    assert applied(fleet, BAD)[0] == percent
 
 
 # Operators beside a run

@@ -203,7 +203,7 @@ class PastRun:
         if trouble.leave:
             self._event(endpoint, EventKind.LEAVE, {**facts, "cause": trouble.leave}, "ann set 5%")
             return
-        back_to = self.plan.percent_after_failure(endpoint, number)
+        back_to = self.plan.percent_passed(endpoint, number)
         self.percent[endpoint] = back_to
         self._event(
             endpoint, EventKind.FAIL, {**facts, "percent": back_to}, f"failed stage {number}"

@@ -102,7 +102,7 @@ class EventKind(Enum):
     FAIL = "fail"
     """The endpoint failed the stage, and has the percent that it goes back to."""
     LEAVE = "leave"
-    """A run left the endpoint behind as it stands, neither passed nor failed."""
+    """A run left the endpoint behind, neither passed nor failed, at the evidence's percent."""
     END = "end"
     """The run ended; the evidence is what became of each endpoint."""
     GRANT = "grant"

@@ -79,13 +79,14 @@ def _default(value: object) -> str:
 @click.option(
     "--patience",
     type=Length(),
-    help="The run leaves an endpoint that has not passed a stage after this time." + _default("1d"),
+    help="An endpoint that has not passed a stage after this time goes back to the last stage that"
+    " it passed, and the run leaves it." + _default("1d"),
 )
 @click.option(
     "--on-failure",
     type=click.Choice([choice.value for choice in OnFailure]),
-    help="A failed endpoint returns to the previous stage, or to 0%."
-    + _default(DEFAULTS.on_failure.value),
+    help="A failed endpoint returns to the previous stage, or to 0%. After wrong answers it always"
+    " returns to 0%." + _default(DEFAULTS.on_failure.value),
 )
 @click.option(
     "--verify-url",
@@ -109,8 +110,9 @@ def run(by: str, reason: str, **options: Any) -> None:
 
     An endpoint passes a stage if the guard permits it, no unaccepted mismatch was found,
     comparisons took every branch of the contract, its P95 is within 500 ms and within 1.5 times
-    legacy's, it was verified, and it had enough requests and time. An endpoint that fails a gate
-    goes back. An endpoint without enough evidence waits. Endpoints do not wait for each other.
+    legacy's, it was verified, and it had enough requests and time. An endpoint with wrong answers
+    goes back to 0%, one that fails another gate to a lower percent. An endpoint without enough
+    evidence waits. Endpoints do not wait for each other.
 
     Ctrl-C stops the command and leaves every endpoint as it is. The same command without options
     continues the run. The exit code is 0 if every endpoint has passed every stage.

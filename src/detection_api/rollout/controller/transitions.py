@@ -7,6 +7,10 @@ from typing import Any
 
 from detection_api.canary.state import EventKind, RolloutState, Status, convert, effective
 from detection_api.rollout.changes import own
+from detection_api.rollout.controller.destination import (
+    percent_after_failure,
+    percent_after_patience,
+)
 from detection_api.rollout.gates import (
     EndpointSnapshot,
     Evidence,
@@ -116,7 +120,7 @@ def decide(run: Run, review: EndpointReview) -> Transition | None:
     assert review.measured is not None
     is_held = review.applied.status is Status.HELD
     if review.measured.seconds > run.plan.patience and not is_held:
-        return _leave(review, EndCause.PATIENCE, review.waits_for)
+        return _give_up(run, review)
     return None
 
 
@@ -172,13 +176,27 @@ def _pass(run: Run, review: EndpointReview) -> Transition:
 
 def _fail(run: Run, review: EndpointReview) -> Transition:
     stage, percent = review.progress.stage, review.state.percent
-    back_to = min(percent, run.plan.percent_after_failure(review.progress.endpoint, stage))
+    back_to = percent_after_failure(
+        run.plan, review.progress.endpoint, stage, review.gates, percent
+    )
     failed = (gate for gate in review.gates if gate.outcome is GateOutcome.FAILED)
     return Transition(
         kind=EventKind.FAIL,
         reason=f"failed stage {stage} of {len(run.plan.stages)}: {messages(failed)}",
         percent=back_to,
         evidence={**_details(review), "percent": back_to, "percent_before": percent},
+    )
+
+
+def _give_up(run: Run, review: EndpointReview) -> Transition:
+    """Leave an endpoint that ran out of patience, at the last stage that it passed."""
+    left = _leave(review, EndCause.PATIENCE, review.waits_for)
+    stage, percent = review.progress.stage, review.state.percent
+    back_to = percent_after_patience(run.plan, review.progress.endpoint, stage, percent)
+    return replace(
+        left,
+        percent=back_to,
+        evidence={**left.evidence, "percent": back_to, "percent_before": percent},
     )
 
 

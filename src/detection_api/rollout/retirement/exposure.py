@@ -49,7 +49,7 @@ def exposures(events: Iterable[RolloutEvent], endpoint: str) -> list[Exposure]:
     states: dict[str, RolloutState] = {}
     found: list[Exposure] = []
     for event in sorted(events, key=lambda event: event.id):
-        if event.endpoint in (endpoint, DEFAULT) and event.kind in _CHANGES:
+        if event.endpoint in (endpoint, DEFAULT) and _changes_state(event):
             states[event.endpoint] = _changed(own(states, event.endpoint), event)
             state = effective(states, endpoint)
             before = found[-1].state if found else RolloutState(endpoint=endpoint)
@@ -67,6 +67,12 @@ def full_since(changes: list[Exposure]) -> datetime | None:
         elif since is None:
             since = change.event.at
     return since
+
+
+def _changes_state(event: RolloutEvent) -> bool:
+    """Return whether an event changes a state; a LEAVE does if the endpoint ran out of patience."""
+    is_lowered = event.kind is EventKind.LEAVE and "percent_before" in event.evidence
+    return is_lowered or event.kind in _CHANGES
 
 
 def _changed(state: RolloutState, event: RolloutEvent) -> RolloutState:

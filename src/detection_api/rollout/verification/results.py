@@ -97,6 +97,7 @@ class Verification:
         return {
             "verdict": result.verdict.value,
             "findings": list(result.findings),
+            "differs": any(case.ending is Ending.FAILED for case in result.cases),
             "cases": len(result.cases),
             "legacy_p95_ms": result.legacy.p95,
             "domain_p95_ms": result.domain.p95,
