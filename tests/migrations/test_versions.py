@@ -31,6 +31,7 @@ SCHEMAS = {
     "0006": "981b2a446e64",
     "0007": "0e25c4264859",
     "0008": "4ae431f09c33",
+    "0009": "7f6a4750a5fd",
 }
 """A hash of the schema after each revision. Add a new revision's; never change another one's."""
 LOST = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -72,6 +73,7 @@ class Canary:
         identify: Identify = lambda _: None,
         request_id: Callable[[], str] = lambda: uuid4().hex,
         vitals: Callable[[], Mapping[str, float]] = dict,
+        calls_folder: Path | None = None,
     ) -> None:
         """Make the canary of `app`, whose canaried routes are registered already.
 
@@ -80,7 +82,8 @@ class Canary:
         failures; the application's error handlers turn them into responses. Without a `store`
         nothing is shared, and only the environment sets percentages. `identify` names the
         operator whose token a request shows, `request_id` the request; `vitals` is what each
-        worker reports of itself. Raises ConflictingMethodsError.
+        worker reports of itself. In `calls_folder` the workers of one instance record their calls
+        of the domain, so that a worker that dies in one is counted. Raises ConflictingMethodsError.
         """
         canaried = canaried_endpoints(app)
         app.extensions["canary"] = _Extension(
@@ -92,6 +95,7 @@ class Canary:
                     answers=answers,
                     vitals=vitals,
                     context=app.app_context,
+                    calls_folder=calls_folder,
                 ),
                 is_alone=store is None,
             ),

@@ -122,7 +122,7 @@ def _failed(served: Result) -> Response:
     if served.arm is None:
         error: Exception = ServiceUnavailable(retry_after=RETRY_AFTER)
     else:
-        assert served.result.error is not None
+        assert isinstance(served.result.error, Exception), "it is one of `answers`"
         error = served.result.error
     return current_app.make_response(current_app.handle_user_exception(error))
 

@@ -61,6 +61,7 @@ def init_app(
         identify=auth.identify,
         request_id=request_id,
         vitals=process_metrics.measure,
+        calls_folder=_shared("calls"),
     )
     with app.app_context():
         runtime = canary.runtime
@@ -93,5 +94,10 @@ def _pool(
 
 def _throttle() -> Throttle:
     """Return a counter of wrong tokens, shared by all workers of an instance that has several."""
+    return Throttle(_shared("throttle"))
+
+
+def _shared(name: str) -> Path | None:
+    """Return the folder `name` that the workers of an instance share; None if it has only one."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    return Throttle(Path(folder, "throttle") if folder else None)
+    return Path(folder, name) if folder else None

@@ -59,6 +59,7 @@ class FailuresByCauseSchema(Schema):
     error = _count("Unexpected errors")
     timeout = _count("Calls that missed their deadline")
     contract = _count("Answers that violated the endpoint's schema")
+    death = _count("Workers that died during a call")
 
 
 class ArmMetricsSchema(Schema):

@@ -33,7 +33,9 @@ class Worker:
         self.ledger = Ledger(lambda: 0.0)
         self.rollbacks: list[tuple[str, Mapping[str, Any]]] = []
         states = AppliedStates(stale_after=60, clock=lambda: 0.0)
-        self.guard = LocalGuard(states, self.ledger, roll_back=self._roll_back, clock=lambda: 0.0)
+        self.guard = LocalGuard(
+            states, self.ledger, roll_back=self._roll_back, share=lambda _: 1.0, clock=lambda: 0.0
+        )
 
     def _roll_back(
         self, endpoint: str, *, reason: str, by: str, evidence: Mapping[str, Any]

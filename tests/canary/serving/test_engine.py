@@ -1,5 +1,6 @@
 """The client gets an answer that keeps the contract as long as an implementation has one."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +29,7 @@ def saying(name: Any) -> Callable[..., Any]:
     return lambda **_: {"name": name}
 
 
-def raising(error: Exception) -> Callable[..., Any]:
+def raising(error: BaseException) -> Callable[..., Any]:
     def implementation(**_: Any) -> Any:
         raise error
 
@@ -43,6 +44,16 @@ FAILURES = [
     pytest.param(raising(RuntimeError("boom")), FailureCause.ERROR, id="error"),
     pytest.param(raising(TimeoutError("late")), FailureCause.TIMEOUT, id="timeout"),
     pytest.param(saying(5), FailureCause.CONTRACT, id="contract"),
+    *(
+        pytest.param(raising(error), FailureCause.ERROR, id=type(error).__name__)
+        for error in (
+            SystemExit(1),
+            KeyboardInterrupt(),
+            asyncio.CancelledError(),
+            GeneratorExit(),
+            MemoryError(),
+        )
+    ),
 ]
 
 RESULTS = [
@@ -68,19 +79,19 @@ def serve(
     return engine.serve(route, state, ask, arguments)
 
 
-def said(served: Result) -> tuple[Arm | None, Reason, FailureCause | None, bytes | None]:
+def shown(served: Result) -> tuple[Arm | None, Reason, FailureCause | None, bytes | None]:
     answer = served.result.answer
     return served.arm, served.reason, served.cause, answer.body if answer else None
 
 
 def test_the_domain_answers_alone_when_it_is_decided_on() -> None:
     served = serve(saying("new"), never)
-    assert said(served) == (Arm.DOMAIN, Reason.ROLLOUT, None, b'{"name":"new"}')
+    assert shown(served) == (Arm.DOMAIN, Reason.ROLLOUT, None, b'{"name":"new"}')
 
 
 def test_legacy_answers_alone_when_it_is_decided_on() -> None:
     served = serve(never, saying("old"), percent=0)
-    assert said(served) == (Arm.LEGACY, Reason.HOLDOUT, None, b'{"name":"old"}')
+    assert shown(served) == (Arm.LEGACY, Reason.HOLDOUT, None, b'{"name":"old"}')
 
 
 def test_implementations_get_the_views_arguments() -> None:
@@ -106,7 +117,7 @@ def test_a_failing_domain_is_answered_by_legacy_and_stays_a_failure(
     domain: Callable[..., Any], cause: FailureCause
 ) -> None:
     served = serve(domain, saying("old"))
-    assert said(served) == (Arm.LEGACY, Reason.FALLBACK, cause, b'{"name":"old"}')
+    assert shown(served) == (Arm.LEGACY, Reason.FALLBACK, cause, b'{"name":"old"}')
     assert [(o.arm, o.cause) for o in served.observations] == [
         (Arm.DOMAIN, cause),
         (Arm.LEGACY, None),
@@ -115,31 +126,31 @@ def test_a_failing_domain_is_answered_by_legacy_and_stays_a_failure(
 
 def test_a_forced_domain_that_fails_is_answered_by_legacy_too() -> None:
     served = serve(saying(5), saying("old"), percent=0, forced=Arm.DOMAIN)
-    assert said(served)[:3] == (Arm.LEGACY, Reason.FALLBACK, FailureCause.CONTRACT)
+    assert shown(served)[:3] == (Arm.LEGACY, Reason.FALLBACK, FailureCause.CONTRACT)
 
 
 def test_an_error_that_is_an_answer_is_no_failure() -> None:
     served = serve(raising(NotHereError("no such item")), never)
-    assert said(served) == (Arm.DOMAIN, Reason.ROLLOUT, None, None)
+    assert shown(served) == (Arm.DOMAIN, Reason.ROLLOUT, None, None)
     assert isinstance(served.result.error, NotHereError)
 
 
 @pytest.mark.parametrize(("domain", "cause"), FAILURES)
 def test_both_failing_is_an_outage(domain: Callable[..., Any], cause: FailureCause) -> None:
     served = serve(domain, raising(RuntimeError("down")))
-    assert said(served) == (None, Reason.OUTAGE, cause, None)
+    assert shown(served) == (None, Reason.OUTAGE, cause, None)
 
 
 def test_a_failing_legacy_does_not_expose_the_client_to_the_domain() -> None:
     """Whoever is not in the rollout stays out of it, whatever happens to legacy."""
     served = serve(never, raising(RuntimeError("down")), percent=0)
-    assert said(served) == (None, Reason.OUTAGE, FailureCause.ERROR, None)
+    assert shown(served) == (None, Reason.OUTAGE, FailureCause.ERROR, None)
     assert [o.arm for o in served.observations] == [Arm.LEGACY], "legacy runs once"
 
 
 def test_legacys_answer_is_sent_as_it_is_and_its_violation_kept() -> None:
     served = serve(never, saying(5), percent=0)
-    assert said(served) == (Arm.LEGACY, Reason.HOLDOUT, None, b'{"name":5}')
+    assert shown(served) == (Arm.LEGACY, Reason.HOLDOUT, None, b'{"name":5}')
     assert served.result.answer is not None
     assert served.result.answer.violation is not None
     assert served.result.failure is FailureCause.CONTRACT
@@ -147,9 +158,9 @@ def test_legacys_answer_is_sent_as_it_is_and_its_violation_kept() -> None:
 
 def test_a_finished_migration_is_answered_by_the_domain_whatever_the_percentage() -> None:
     served = serve(saying("new"), None, percent=0)
-    assert said(served)[:2] == (Arm.DOMAIN, Reason.FINISHED)
+    assert shown(served)[:2] == (Arm.DOMAIN, Reason.FINISHED)
 
 
 def test_a_finished_migration_that_fails_is_an_outage() -> None:
     served = serve(raising(RuntimeError("boom")), None)
-    assert said(served)[:3] == (None, Reason.OUTAGE, FailureCause.ERROR)
+    assert shown(served)[:3] == (None, Reason.OUTAGE, FailureCause.ERROR)

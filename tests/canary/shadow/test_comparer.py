@@ -129,7 +129,7 @@ class Exam:
 
     def answer(self, arm: Arm = Arm.LEGACY) -> Job:
         """Have a client be answered by `arm`."""
-        answered = self._engine.run(arm, self._route, {})
+        answered = self._engine.run(arm, self._route, {}, ENDPOINT)
         return Job(
             endpoint=ENDPOINT,
             route=self._route,

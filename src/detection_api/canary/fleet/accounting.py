@@ -140,6 +140,13 @@ def count_judged(tally: Tally, *, bad: bool, seconds: float, request_id: str) ->
         tally.good += 1
 
 
+def count_death(batch: LedgerBatch, endpoint: str) -> None:
+    """Add a process that died during a call of the domain."""
+    tally = batch.tally(endpoint, Arm.DOMAIN)
+    tally.deaths += 1
+    tally.bad += 1
+
+
 def _count_failure(tally: Tally, cause: FailureCause) -> None:
     if cause is FailureCause.ERROR:
         tally.errors += 1

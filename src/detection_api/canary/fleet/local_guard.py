@@ -19,7 +19,7 @@ from detection_api.canary.fleet.accounting import (
     ordinary,
 )
 from detection_api.canary.fleet.applied_states import AppliedStates
-from detection_api.canary.fleet.fleet_guard import RollBack
+from detection_api.canary.fleet.fleet_guard import RollBack, Share
 from detection_api.canary.fleet.reasons import reason_of
 from detection_api.canary.guard import Alarm, Guard, Verdict
 from detection_api.canary.serving import CanaryRequest, Result
@@ -42,11 +42,13 @@ class LocalGuard:
         ledger: Ledger,
         *,
         roll_back: RollBack,
+        share: Share,
         clock: Callable[[], float],
     ) -> None:
         self._states = states
         self._ledger = ledger
         self._roll_back = roll_back
+        self._share = share
         self._failed_clients = FailedClients(clock)
         self.begin()
 
@@ -84,6 +86,12 @@ class LocalGuard:
             with self._settling:
                 alarms = self._guard(endpoint).comparison(outcome == "mismatch", request_id)
             self._act(endpoint, alarms)
+
+    def judge_death(self, endpoint: str) -> None:
+        """Judge the death of a process during a call of the domain, which is counted already."""
+        share = self._share(self._states.state(endpoint))
+        self.settle()
+        self._act(endpoint, self._guard(endpoint).domain(True, 0.0, share, ""))
 
     def settle(self) -> None:
         """Count and judge the ordinary requests that wait.

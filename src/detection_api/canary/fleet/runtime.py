@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from detection_api.canary import metrics
 from detection_api.canary.fleet.applied_states import AppliedStates
 from detection_api.canary.fleet.comparisons import Comparisons
+from detection_api.canary.fleet.deaths import Deaths
 from detection_api.canary.fleet.fleet_guard import FleetGuard
 from detection_api.canary.fleet.link import FleetLink, Hooks, call
 from detection_api.canary.fleet.local_guard import LocalGuard
 from detection_api.canary.fleet.reasons import with_pin
 from detection_api.canary.serving import (
+    Calls,
     CanaryRequest,
     CanarySettings,
     DeadlinePool,
@@ -41,6 +44,8 @@ class HostApplication:
     """Returns what each worker measures of itself."""
     context: Callable[[], AbstractContextManager[Any]] = nullcontext
     """Entered around implementations that run after the response."""
+    calls_folder: Path | None = None
+    """The folder in which the processes of one instance record their calls of the domain."""
 
 
 class Runtime:
@@ -62,12 +67,22 @@ class Runtime:
         self.overrides = overrides
         self.endpoints = host.endpoints
         self._is_alone = is_alone
-        self._engine = Engine(overrides, host.answers, DeadlinePool(DEADLINE_THREADS))
+        self._calls = Calls(host.endpoints, host.calls_folder)
+        self._engine = Engine(
+            overrides, host.answers, DeadlinePool(DEADLINE_THREADS), calls=self._calls
+        )
         stale_after = math.inf if is_alone else overrides.stale_after
         self.states = AppliedStates(stale_after=stale_after, clock=clock)
         ledger = Ledger(clock)
-        self._local_guard = LocalGuard(self.states, ledger, roll_back=self._roll_back, clock=clock)
+        self._local_guard = LocalGuard(
+            self.states,
+            ledger,
+            roll_back=self._roll_back,
+            share=overrides.share_of,
+            clock=clock,
+        )
         self.account = self._local_guard.account
+        self._deaths = Deaths(host.calls_folder, ledger, on_death=self._local_guard.judge_death)
         self._fleet_guard = FleetGuard(
             store,
             roll_back=self._roll_back,
@@ -104,6 +119,7 @@ class Runtime:
 
     def _begin(self) -> None:
         """Forget, in a forked worker, what its parent has gathered."""
+        self._calls.begin()
         self.comparisons.shadow.begin()
         self._local_guard.begin()
         self._fleet_guard.abdicate()
@@ -140,6 +156,7 @@ class Runtime:
 
     def _close(self, ledger: Ledger) -> None:
         """Count all requests that were served, in the ledger and in Prometheus' counters."""
+        self._deaths.look()
         self._local_guard.settle()
         metrics.show_counts(ledger.close())
 

@@ -3,6 +3,7 @@
 Read `engine.Engine.serve` first. Nothing here knows Flask, counts, or stores.
 """
 
+from detection_api.canary.serving.calls import Calls, left_by_dead
 from detection_api.canary.serving.cohort import is_in
 from detection_api.canary.serving.decision import Reason
 from detection_api.canary.serving.engine import (
@@ -25,6 +26,7 @@ from detection_api.canary.serving.settings import SETTLE, CanarySettings, ForceP
 __all__ = [
     "NOBODY",
     "SETTLE",
+    "Calls",
     "CanaryRequest",
     "CanarySettings",
     "DeadlinePool",
@@ -40,4 +42,5 @@ __all__ = [
     "Route",
     "RouteHeaders",
     "is_in",
+    "left_by_dead",
 ]

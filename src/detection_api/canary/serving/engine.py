@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from detection_api.canary.contract import Answer, Contract, Rule
+from detection_api.canary.serving.calls import Calls
 from detection_api.canary.serving.decision import Decision, Reason, decide
 from detection_api.canary.serving.observation import (
     DeadlinePool,
@@ -17,6 +18,7 @@ from detection_api.canary.serving.observation import (
     cause_of,
 )
 from detection_api.canary.serving.settings import CanarySettings
+from detection_api.canary.serving.signals import is_from_signal
 from detection_api.canary.state import Arm, RolledBackError, RolloutState
 
 Implementation = Callable[..., Any]
@@ -92,11 +94,13 @@ class Engine:
         answers: tuple[type[Exception], ...],
         pool: DeadlinePool,
         *,
+        calls: Calls | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._overrides = overrides
         self._answers = answers
         self._pool = pool
+        self._calls = calls or Calls((), None)
         self._clock = clock
 
     def serve(
@@ -107,14 +111,14 @@ class Engine:
             decision = Decision(Arm.DOMAIN, Reason.FINISHED)
         else:
             decision = decide(self._overrides, state, subject=ask.subject, forced=ask.forced)
-        first = self.run(decision.arm, route, arguments)
+        first = self.run(decision.arm, route, arguments, state.endpoint)
         if first.cause is None:
             return Result(
                 decision=decision, arm=first.arm, reason=decision.reason, observations=(first,)
             )
         if first.arm is Arm.LEGACY or not route.may_fall_back(first):
             return _outage(decision, first)
-        second = self.run(Arm.LEGACY, route, arguments)
+        second = self.run(Arm.LEGACY, route, arguments, state.endpoint)
         if second.cause is not None:
             return _outage(decision, first, second)
         return Result(
@@ -125,27 +129,42 @@ class Engine:
             cause=first.cause,
         )
 
-    def run(self, arm: Arm, route: Route, arguments: Mapping[str, Any]) -> Observation:
-        """Run one arm, and see what comes of it and how long it took; never raises."""
+    def run(
+        self, arm: Arm, route: Route, arguments: Mapping[str, Any], endpoint: str
+    ) -> Observation:
+        """Run one arm; return its answer or error, and the seconds that it took.
+
+        Raises nothing but the exception of a signal handler, which ends the process.
+        """
         started = self._clock()
         try:
             if arm is Arm.LEGACY:
                 assert route.legacy is not None
                 answer = route.contract.encode_reference(route.legacy(**arguments))
+            elif route.deadline is None:
+                answer = self._call(endpoint, route, arguments)
             else:
-                if route.deadline is None:
-                    value = route.domain(**arguments)
-                else:
-                    value = self._pool.call(partial(route.domain, **arguments), route.deadline)
-                answer = Answer(value, route.contract.encode(value))
+                call = partial(self._call, endpoint, route, arguments)
+                answer = self._pool.call(call, route.deadline)
         except self._answers as error:
             return Observation(arm=arm, seconds=self._clock() - started, error=error)
-        except Exception as error:  # noqa: BLE001 - whatever an implementation raises is a result
+        except BaseException as error:  # all that an implementation raises is a result
+            if is_from_signal(error):
+                raise
             seconds, cause = self._clock() - started, cause_of(error)
             return Observation(arm=arm, seconds=seconds, error=error, cause=cause, failure=cause)
         seconds = self._clock() - started
         failure = None if answer.violation is None else FailureCause.CONTRACT
         return Observation(arm=arm, seconds=seconds, answer=answer, failure=failure)
+
+    def _call(self, endpoint: str, route: Route, arguments: Mapping[str, Any]) -> Answer:
+        """Call the domain and encode its answer, while the call is on record."""
+        slot = self._calls.enter(endpoint)
+        try:
+            value = route.domain(**arguments)
+            return Answer(value, route.contract.encode(value))
+        finally:
+            self._calls.leave(slot)
 
 
 def _outage(decision: Decision, *observations: Observation) -> Result:

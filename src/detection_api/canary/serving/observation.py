@@ -22,6 +22,8 @@ class FailureCause(StrEnum):
     """It, or what it waited for, reached its time limit."""
     CONTRACT = "contract"
     """Its answer does not have the shape that its schema promises."""
+    DEATH = "death"
+    """Its process died during the call."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     arm: Arm
     seconds: float
     answer: Answer | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
     cause: FailureCause | None = None
     failure: FailureCause | None = None
     """What it is counted as, if it is a failure: `cause`, or that a reference which is sent all the
@@ -53,12 +55,12 @@ class DeadlinePool:
         """`function()`, or TimeoutError after `seconds`, or at once when no thread is free."""
         if not self._free.acquire(blocking=False):
             raise TimeoutError("every thread for implementations with a deadline is busy")
-        outcome: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+        outcome: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
         def run() -> None:
             try:
                 outcome.put((function(), None))
-            except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
+            except BaseException as error:  # noqa: BLE001 - `call` raises it again
                 outcome.put((None, error))
             finally:
                 self._free.release()

@@ -113,7 +113,7 @@ class Comparer:
         self._conclude(job, legacy, found, otherwise="noise")
 
     def _run(self, arm: Arm, job: Job) -> Observation:
-        observation = self._engine.run(arm, job.route, job.arguments)
+        observation = self._engine.run(arm, job.route, job.arguments, job.endpoint)
         with self._ledger as batch:
             observe(batch.tally(job.endpoint, arm.value).shadow, observation.seconds)
         if observation.cause is not None:

@@ -100,7 +100,7 @@ def _outcome(route: Route, observation: Observation) -> ComparedOutcome:
     return ComparedOutcome(value=route.contract.wire(observation.answer.value))
 
 
-def _failure(error: Exception) -> ComparedOutcome:
+def _failure(error: BaseException) -> ComparedOutcome:
     return ComparedOutcome(error=(type(error).__name__, str(error)))
 
 

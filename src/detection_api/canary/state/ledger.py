@@ -41,6 +41,7 @@ class Tally:
     errors: int = 0
     timeouts: int = 0
     violations: int = 0
+    deaths: int = 0
     """Failures of this arm by cause, whatever the client saw."""
     outages: int = 0
     """Requests decided for this arm that nobody could answer."""
@@ -68,7 +69,12 @@ class Tally:
     @property
     def failures(self) -> dict[str, int]:
         """Failures by cause."""
-        return {"error": self.errors, "timeout": self.timeouts, "contract": self.violations}
+        return {
+            "error": self.errors,
+            "timeout": self.timeouts,
+            "contract": self.violations,
+            "death": self.deaths,
+        }
 
     @property
     def comparisons(self) -> dict[str, int]:

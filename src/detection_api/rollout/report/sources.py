@@ -41,7 +41,7 @@ GROUP BY arm, percent ORDER BY arm, percent;"""  # noqa: S608 - never executed h
 
 SERIES = f"""\
 SELECT date_bin('{{step}} seconds', bucket, '{{since}}') AS at, arm,
-    sum(requests) AS requests, sum(errors + timeouts + violations) AS failures
+    sum(requests) AS requests, sum(errors + timeouts + violations + deaths) AS failures
 FROM canary_ledger
 {_WHERE}
 GROUP BY at, arm ORDER BY at, arm;"""  # noqa: S608 - never executed here
