@@ -20,9 +20,10 @@ from detection_api.db import (
     Watch,
     bound_waits,
     decode_json_exactly,
+    init_migrations,
 )
 from detection_api.errors import DetectionError
-from detection_api.extensions import cache, canary, db, migrate, primary, reader
+from detection_api.extensions import cache, canary, db, primary, reader
 from detection_api.telemetry import logs, process_metrics
 from detection_api.web import openapi, problems
 from detection_api.web.application import Application
@@ -68,7 +69,7 @@ def _connect(app: Flask, settings: Settings) -> None:
         "creator": lambda: psycopg2.connect(settings.database_url)
     }
     db.init_app(app)
-    migrate.init_app(app, db)
+    init_migrations(app, db)
     bound_waits()
     decode_json_exactly()
     deadline = settings.domain_deadline_ms / 1000

@@ -1,14 +1,12 @@
 """What is made once at import and joined to an application by `create_app`."""
 
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
 from detection_api.canary.flask import Canary
-from detection_api.db import MIGRATIONS, Cache, Reader
+from detection_api.db import Cache, Reader
 from detection_api.models.base import Base
 
 db = SQLAlchemy(metadata=Base.metadata, disable_autonaming=True)
-migrate = Migrate(directory=str(MIGRATIONS))
 canary = Canary()
 cache = Cache()
 reader = Reader()

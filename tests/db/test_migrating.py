@@ -60,3 +60,22 @@ def test_a_wheel_upgrades_without_a_checkout(
     assert Path(found.stdout).is_relative_to(installed)
     upgrade(installed / "bin/detection-api", url, tmp_path, PYTHONPATH=str(installed))
     assert query(url, REVISION) != []
+
+
+def test_flask_has_the_commands_too(new_database: Callable[[str], str], tmp_path: Path) -> None:
+    url = new_database("by_flask")
+    flask = (COMMAND.with_name("flask"), "--app", "detection_api:create_app")
+    environ = {**os.environ, "DATABASE_URL": url}
+    subprocess.run([*flask, "db", "upgrade"], cwd=tmp_path, env=environ, check=True)
+    assert query(url, REVISION) != []
+
+
+def test_an_application_starts_without_the_library_of_migrations(database_url: str) -> None:
+    script = "import sys; from detection_api import create_app; create_app(); print(*sys.modules)"
+    environ = {**os.environ, "DATABASE_URL": database_url, "ENV_FILE": "none"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environ, check=True, capture_output=True, text=True
+    )
+    loaded = set(done.stdout.split())
+    assert "sqlalchemy" in loaded
+    assert not loaded & {"alembic", "flask_migrate"}

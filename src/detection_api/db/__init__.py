@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from detection_api.db.cursor import PATTERN, PagePosition
-from detection_api.db.migrating import MIGRATIONS, upgrade
 from detection_api.db.partitions import (
     TABLES,
     Partition,
@@ -28,6 +27,7 @@ from detection_api.db.retention import (
 
 if TYPE_CHECKING:
     from detection_api.db.cache import Cache
+    from detection_api.db.migrating import init_migrations, upgrade
     from detection_api.db.reader import Query, Reader, Reads, decode_json_exactly
     from detection_api.db.replica import CHECK_TIMEOUT, CHECK_VALID_FOR, Replicated, Watch
 else:
@@ -41,6 +41,8 @@ else:
         "Replicated": "replica",
         "Watch": "replica",
         "decode_json_exactly": "reader",
+        "init_migrations": "migrating",
+        "upgrade": "migrating",
     }
 
     def __getattr__(name: str) -> Any:
@@ -53,7 +55,6 @@ else:
 __all__ = [
     "CHECK_TIMEOUT",
     "CHECK_VALID_FOR",
-    "MIGRATIONS",
     "PATTERN",
     "READ_ONLY",
     "TABLES",
@@ -76,6 +77,7 @@ __all__ = [
     "drop_partition",
     "drop_when_free",
     "ended_partitions",
+    "init_migrations",
     "is_partition",
     "month_of",
     "rows_outside_partitions",
