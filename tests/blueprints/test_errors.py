@@ -7,8 +7,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from detection_api.errors import DetectionError
-from detection_api.web import problems
 from tests.blueprints.conftest import forced
 from tests.log_lines import logged
 
@@ -180,9 +178,3 @@ def test_every_request_has_one_line_in_the_log(
     assert f"{line['arm']}; reason={line['reason']}" == forced(app, CAMERAS, "domain")
     assert line["status"] == 200
     assert line["ms"] > 0
-
-
-def test_every_error_with_a_meaning_has_a_status() -> None:
-    direct = DetectionError.__subclasses__()
-    every = {*direct, *(error for each in direct for error in each.__subclasses__())}
-    assert set(problems._STATUS) == every
