@@ -95,7 +95,8 @@ def benchmark(endpoint: str) -> Iterator[str]:
 def test_every_place_knows_the_endpoint(
     endpoint: str, check: Callable[[str], Iterator[str]]
 ) -> None:
-    assert list(check(endpoint)) == []
+    forgotten = list(check(endpoint))
+    assert not forgotten, "\n".join(forgotten)
 
 
 def test_every_blueprint_is_registered() -> None:
@@ -107,7 +108,7 @@ def test_every_blueprint_is_registered() -> None:
         for name in names
         if (blp := getattr(import_module(name), "blp", None)) and blp not in BLUEPRINTS
     ]
-    assert unregistered == []
+    assert not unregistered, "\n".join(unregistered)
 
 
 @pytest.mark.parametrize("readme", READMES)
