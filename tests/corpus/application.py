@@ -1,6 +1,6 @@
 """The corpus' application: five canaried endpoints, whose arms ask the simulation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from flask import Flask, current_app
@@ -20,6 +20,9 @@ class Implementations(Protocol):
 
     def answer(self, arm: Arm, endpoint: str, arguments: dict[str, Any]) -> Any:
         """Return what an arm answers."""
+
+    def vitals(self) -> Mapping[str, float]:
+        """Return what a worker measures of itself."""
 
 
 def _arm(arm: Arm, endpoint: str) -> Callable[..., Any]:
@@ -86,5 +89,12 @@ def create(
     openapi.init_app(app, api, "0")
     api.register_blueprint(blueprint)
     app.extensions[EXTENSION] = implementations
-    canary.init_app(app, settings, answers=(NotFound,), store=store, request_id=request_id)
+    canary.init_app(
+        app,
+        settings,
+        answers=(NotFound,),
+        store=store,
+        request_id=request_id,
+        vitals=implementations.vitals,
+    )
     return app

@@ -12,6 +12,8 @@ from detection_api.canary.serving import SETTLE
 from tests.corpus.world import Answer, World
 
 STAGES = (10.0, 25.0, 50.0, 100.0)
+LEAKED = "leaked"
+"""The key of `Call.memory` for the bytes that the domain has leaked."""
 AFTER = 101.0
 """A wrong domain that may pass every stage, because it turns wrong after the last one."""
 
@@ -100,8 +102,8 @@ class Service:
 class Case:
     """A domain, and what its rollout must come to.
 
-    It must not pass the stage `stops_by` (percent), and must end at `ends_at` percent. Without
-    `runs` there is no rollout; the endpoint stands at `starts_at`.
+    It must not pass the stage `stops_by` (percent), and must end at `ends_at` percent, or at least
+    at `ends_from` percent. Without `runs` there is no rollout; the endpoint stands at `starts_at`.
     """
 
     kind: Kind
@@ -109,6 +111,7 @@ class Case:
     endpoint: str
     stops_by: float = STAGES[0]
     ends_at: float = 0.0
+    ends_from: float | None = None
     starts_at: float = 0.0
     fault: Fault = no_fault
     service: Service = Service()
@@ -153,6 +156,7 @@ def complaints(case: Case, outcome: Outcome) -> list[str]:
     passed = [percent for percent in outcome.passed if percent >= case.stops_by]
     if passed and not case.is_healthy:
         found.append(f"passed {', '.join(f'{percent:g}%' for percent in passed)}")
-    if outcome.kept != case.ends_at:
+    least = case.ends_at if case.ends_from is None else case.ends_from
+    if not least <= outcome.kept <= case.ends_at:
         found.append(f"ends at {outcome.kept:g}%, not at {case.ends_at:g}%")
     return found

@@ -10,7 +10,9 @@ from tests.corpus.domains import (
     kept,
     late,
     live,
+    rare,
     shapes,
+    slow,
     some_requests,
     spoilt,
 )
@@ -22,6 +24,8 @@ CASES: Sequence[Case] = (
     *late.CASES,
     *kept.CASES,
     *crashes.CASES,
+    *rare.CASES,
+    *slow.CASES,
     *shapes.CASES,
     *spoilt.CASES,
     *controls.CASES,

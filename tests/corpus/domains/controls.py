@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 from detection_api.canary.serving import SETTLE
-from tests.corpus.case import AFTER, Case, Kind, Service
-from tests.corpus.world import Burst, World
+from tests.corpus.case import AFTER, Call, Case, Fault, Kind, Service, no_fault
+from tests.corpus.world import Answer, Burst, World
 
 LIMITED = "legacy cannot say how far back it sees"
 
@@ -12,7 +12,9 @@ LIMITED = "legacy cannot say how far back it sees"
 USUAL = Service()
 
 
-def _control(name: str, endpoint: str, service: Service = USUAL, missed: str = "") -> Case:
+def _control(
+    name: str, endpoint: str, service: Service = USUAL, fault: Fault = no_fault, missed: str = ""
+) -> Case:
     return Case(
         kind=Kind.CONTROL,
         name=name,
@@ -20,6 +22,7 @@ def _control(name: str, endpoint: str, service: Service = USUAL, missed: str = "
         stops_by=AFTER,
         ends_at=100.0,
         service=service,
+        fault=fault,
         missed=missed,
     )
 
@@ -35,6 +38,11 @@ def _busy(second: float) -> float:
     return 0.3 if 90 <= second < 110 else 0.0
 
 
+def _slower(call: Call, answer: Answer) -> Answer:
+    call.sleep(0.002)
+    return answer
+
+
 BEHIND = Service(world=lambda: World(replica_lag=5), settle=SETTLE + 10)
 """A replica 5 seconds behind, where the canary is told that it may be 10 seconds behind."""
 
@@ -44,6 +52,7 @@ CASES = (
     _control("cameras", "cameras"),
     _control("live counters", "stats"),
     _control("days", "daily"),
+    _control("a domain as slow as legacy", "violation", fault=_slower),
     _control("few clients", "stats", Service(clients=20)),
     _control(
         "burst of 50,000 log lines",

@@ -6,7 +6,6 @@ from tests.corpus.world import Answer
 
 CASES = Registry(Kind.LATE)
 BACK = "a failed stage goes back to the stage before"
-UNWATCHED = "nothing acts on comparisons once no run is open"
 SLOWLY = Service(rate=5)
 PINNED = {"ROLLOUT_PERCENT_CORPUS_VIOLATION": 100.0}
 
@@ -25,27 +24,27 @@ def wrong_from_50_percent_on(call: Call, answer: Answer) -> Answer:
     return _spoilt(answer) if call.percent >= 50 else answer
 
 
-@CASES.wrong("violation", stops_by=AFTER, after=90.0, missed=UNWATCHED)
+@CASES.wrong("violation", stops_by=AFTER, after=90.0)
 def wrong_after_the_run(call: Call, answer: Answer) -> Answer:
     return _spoilt(answer) if call.promoted_for > 20 else answer
 
 
-@CASES.wrong("violation", starts_at=100.0, runs=False, service=SLOWLY, after=90.0, missed=UNWATCHED)
+@CASES.wrong("violation", starts_at=100.0, runs=False, service=SLOWLY, after=90.0)
 def wrong_after_half_a_minute_without_a_run(call: Call, answer: Answer) -> Answer:
     return _spoilt(answer) if call.now > 30 else answer
 
 
-@CASES.wrong("records", starts_at=100.0, runs=False, after=300.0, missed=UNWATCHED)
+@CASES.wrong("records", starts_at=100.0, runs=False, after=300.0)
 def wrong_one_time_in_four_without_a_run(call: Call, answer: Answer) -> Answer:
     return {**answer, "total": 0} if call.now > 30 and call.random.random() < 0.25 else answer
 
 
-@CASES.wrong("stats", starts_at=100.0, runs=False, after=300.0, missed=UNWATCHED)
+@CASES.wrong("stats", starts_at=100.0, runs=False, after=300.0)
 def frames_times_ten_without_a_run(call: Call, answer: Answer) -> Answer:
     return {**answer, "frames": answer["frames"] * 10} if call.now > 30 else answer
 
 
-@CASES.wrong("violation", starts_at=25.0, runs=False, after=120.0, missed=UNWATCHED)
+@CASES.wrong("violation", starts_at=25.0, runs=False, after=120.0)
 def wrong_at_25_percent_without_a_run(_: Call, answer: Answer) -> Answer:
     return _spoilt(answer)
 
@@ -56,7 +55,6 @@ def wrong_at_25_percent_without_a_run(_: Call, answer: Answer) -> Answer:
     runs=False,
     service=Service(rate=5, pinned=PINNED),
     after=60.0,
-    missed=UNWATCHED,
 )
 def wrong_under_a_pinned_percentage(call: Call, answer: Answer) -> Answer:
     return _spoilt(answer)
