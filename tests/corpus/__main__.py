@@ -2,14 +2,16 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from statistics import median
 
 import click
 
 from detection_api.telemetry import logs
+from tests.corpus import processes
 from tests.corpus.case import Case, Outcome, complaints
 from tests.corpus.domains import CASES
 from tests.corpus.simulation import Simulation
@@ -40,19 +42,35 @@ def main(names: tuple[str, ...], seed: int, jobs: int) -> None:
     Example:
       python -m tests.corpus "some requests" "race"
     """
-    chosen = [n for n, case in enumerate(CASES) if _is_named(case, names)]
     rows: list[Row] = []
     click.echo(HEADER)
     started = time.monotonic()
-    with ProcessPoolExecutor(jobs) as pool:
-        outcomes = pool.map(partial(roll_out, seed=seed), chosen)
-        for number, outcome in zip(chosen, outcomes, strict=True):
-            rows.append((CASES[number], outcome))
-            click.echo(line(*rows[-1]))
+    for row in chain(_simulated(names, seed, jobs), _processes(names)):
+        rows.append(row)
+        click.echo(line(*row))
     click.echo(f"\n{time.monotonic() - started:.0f} s")
     for text in summary(rows):
         click.echo(text)
     sys.exit(any(complaints(*row) for row in rows))
+
+
+def _simulated(names: Sequence[str], seed: int, jobs: int) -> Iterator[Row]:
+    """Yield the simulated cases and what came of them."""
+    chosen = [n for n, case in enumerate(CASES) if _is_named(case, names)]
+    with ProcessPoolExecutor(jobs) as pool:
+        outcomes = pool.map(partial(roll_out, seed=seed), chosen)
+        yield from zip((CASES[number] for number in chosen), outcomes, strict=True)
+
+
+def _processes(names: Sequence[str]) -> Iterator[Row]:
+    """Yield the cases that need a gunicorn, one after the other."""
+    chosen = [case for case in processes.CASES if _is_named(case, names)]
+    if not chosen:
+        return
+    logs.configure("CRITICAL")
+    with processes.serving() as fleet:
+        for case in chosen:
+            yield case, processes.roll_out(fleet, case)
 
 
 def _is_named(case: Case, names: Sequence[str]) -> bool:
