@@ -73,7 +73,7 @@ def test_without_a_database_a_command_says_in_one_line_how_to_name_one(
     assert said.returncode != 0
     (line,) = said.stderr.splitlines()[-1:]
     assert line.startswith("Error: DATABASE_URL is not set")
-    assert "no `make run` runs in this folder" in line
+    assert "no `make run` is running in this folder" in line
     assert line.endswith("export DATABASE_URL=postgresql://USER@HOST/NAME")
 
 
