@@ -1,4 +1,4 @@
-"""What is counted of a request, and what the guard may judge it by."""
+"""Counts requests, and selects those that the guard judges."""
 
 import time
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from detection_api.canary.serving import NOBODY, CanaryRequest, FailureCause, Re
 from detection_api.canary.state import Arm, LedgerBatch, Tally, observe
 
 ONE_FAILURE_PER = 10.0
-"""Seconds in which only one failure of the same client counts."""
+"""Seconds in which only one failure of a client counts."""
 MAX_CLIENTS = 10_000
-"""Failed clients that are remembered; then those of more than ONE_FAILURE_PER ago are forgotten."""
+"""Failed clients that are remembered. At this number the outdated ones are forgotten."""
 
 _UNJUDGED = (Reason.FORCED, Reason.FINISHED)
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 
 
 def judged(served: Result) -> tuple[Arm, bool] | None:
-    """The arm that was decided on and whether that was bad; None where it says nothing.
+    """Return the arm that was decided on and whether it failed; None if the request is no evidence.
 
-    A client that forces an arm is not evidence, nor is an outage of both arms: it says nothing
-    of the domain. A write that could not fall back is the domain's failure alone.
+    A forced request is no evidence, nor is one that both arms failed. A write that could not fall
+    back is a failure of the domain.
     """
     first = served.observations[0]
     both_failed = served.arm is None and len(served.observations) > 1
@@ -39,7 +39,7 @@ class FailedClients:
         self._counted_at: dict[tuple[str, str], float] = {}
 
     def counts(self, endpoint: str, ask: CanaryRequest) -> bool:
-        """Whether a failure that this client just had is its first in ONE_FAILURE_PER."""
+        """Return whether a client's failure is its first in ONE_FAILURE_PER seconds."""
         if not ask.named:
             return True
         now = self._clock()
@@ -56,7 +56,7 @@ class FailedClients:
 
 
 class Ordinary(msgspec.Struct, frozen=True, gc=False):
-    """A request that its arm answered quickly and well: all that is counted of it."""
+    """A request that its arm answered quickly and without an error."""
 
     endpoint: str
     arm: Arm
@@ -68,21 +68,21 @@ class Ordinary(msgspec.Struct, frozen=True, gc=False):
 
 
 def ordinary(endpoint: str, ask: CanaryRequest, served: Result, status: int) -> Ordinary | None:
-    """What there is to count of a request that is ordinary; None for one that is not."""
-    seen, decision = served.observations[0], served.decision
+    """Return what is counted of an ordinary request; None if it is not ordinary."""
+    observation, decision = served.observations[0], served.decision
     if (
         served.reason is not decision.reason
         or status >= _CLIENT_ERROR
-        or seen.seconds > SLOW_SECONDS
+        or observation.seconds > SLOW_SECONDS
         or decision.reason in _UNJUDGED
-        or seen.failure is not None
+        or observation.failure is not None
     ):
         return None
     return Ordinary(
         endpoint,
         decision.arm,
         decision.reason,
-        seen.seconds,
+        observation.seconds,
         decision.share,
         status // 100,
         ask.request_id,
@@ -90,7 +90,7 @@ def ordinary(endpoint: str, ask: CanaryRequest, served: Result, status: int) -> 
 
 
 def count_ordinary(batch: LedgerBatch, request: Ordinary) -> None:
-    """Add an ordinary request, which the guard judges to be good."""
+    """Add an ordinary request, which is good for the guard."""
     tally = batch.tally(request.endpoint, request.arm)
     tally.requests += 1
     tally.good += 1
@@ -100,9 +100,9 @@ def count_ordinary(batch: LedgerBatch, request: Ordinary) -> None:
 
 
 def count(batch: LedgerBatch, endpoint: str, served: Result, status: int) -> Tally:
-    """Add a request that was answered with `status` to the arms it was decided for and ran on.
+    """Add a request that was answered with `status` to the counts of the arms that it ran on.
 
-    Returns the counts of the arm that it was decided for.
+    Returns the counts of the arm that was decided on.
     """
     decided = served.decision.arm
     tally = batch.tally(endpoint, decided)

@@ -1,6 +1,6 @@
-"""When to warn, hold or roll back; pure.
+"""Decides when to warn, hold or roll back; pure.
 
-`cusum` has the sequential tests, `alarms` names the signals, `guard` feeds them with requests.
+`cusum` has the sequential tests, `alarms` the signals. `guard` feeds them with requests.
 """
 
 from detection_api.canary.guard.alarms import PARAMETERS, VERDICTS, Signal

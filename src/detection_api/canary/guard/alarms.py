@@ -1,4 +1,4 @@
-"""What the guard's tests are about, and the evidence of those that fire; pure."""
+"""The signals of the guard, and the evidence of those that fire; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from typing import Any
 from detection_api.canary.guard.cusum import Cusum, Wealth
 
 MAX_BATCHES = 500
-"""Batches that evidence holds; older ones are folded into the points that it starts from."""
+"""Batches in the evidence. The points that it starts from contain the older ones."""
 MAX_IDS = 20
-"""Request ids that evidence holds: those of the first bad requests, and of the last one."""
+"""Request ids in the evidence: those of the first bad requests, and of the last one."""
 
 
 class Verdict(Enum):
-    """What to do about an endpoint; the least severe first."""
+    """The action that a signal demands; the least severe first."""
 
     OK = "ok"
     """Nothing."""
@@ -28,14 +28,14 @@ class Verdict(Enum):
 
 
 class Signal(Enum):
-    """What is wrong with the domain when its test is on."""
+    """A fault of the domain. Each has a test; the signal is on while the test is."""
 
     FAILING = "failing"
     """Clearly more than 5% of some recent stretch of requests failed; 7 in a row are enough."""
     ERRING = "erring"
-    """More than 2% of such a stretch failed: what warns of an error rate over 1%."""
+    """More than 2% of some recent stretch failed. It warns of an error rate over 1%."""
     SLOW = "slow"
-    """More than 7.1% of such a stretch took over SLOW_SECONDS, so that its P95 does."""
+    """More than 7.1% of some recent stretch took over SLOW_SECONDS; so the P95 is over it."""
     WORSE = "worse"
     """It fails more often than legacy, by more than 0.5 percentage points."""
     SLOWER = "slower"
@@ -45,7 +45,7 @@ class Signal(Enum):
 
     @property
     def verdict(self) -> Verdict:
-        """What to do while it is on."""
+        """The action while it is on."""
         return VERDICTS[self]
 
 
@@ -69,23 +69,23 @@ PARAMETERS: Mapping[Signal, Mapping[str, Any]] = {
 
 
 def _make(parameters: Mapping[str, Any], points: float = 0) -> Cusum | Wealth:
-    """The test that has these parameters."""
+    """Return the test with these parameters."""
     kind = Cusum if "up" in parameters else Wealth
     return kind(**parameters, points=points)
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A signal went on; `evidence` is JSON's types only, and `replay` shows that it is one."""
+    """A signal went on. `evidence` has only types of JSON; `replay` checks it."""
 
     signal: Signal
     evidence: Mapping[str, Any]
 
 
 def replay(evidence: Mapping[str, Any]) -> bool:
-    """Whether the evidence's batches make a test of its parameters fire, at their end only.
+    """Return whether the evidence's batches make its test fire, at their end only.
 
-    KeyError, TypeError or ValueError are raised for what is not the evidence of an alarm.
+    Raises KeyError, TypeError or ValueError if it is not the evidence of an alarm.
     """
     test = _make(evidence["parameters"], evidence["start"])
     *before, last = (test.take(batch) for batch in evidence["batches"])
@@ -93,10 +93,10 @@ def replay(evidence: Mapping[str, Any]) -> bool:
 
 
 class Watch:
-    """A signal's test, and what it has taken since it was last at 0.
+    """A signal's test, and the batches since its points were last 0.
 
-    Requests make up a batch until one raises the points after others have lowered them. The test
-    takes it only then, or when it fires by it: most requests cost one addition.
+    Requests gather in a batch. The test takes the batch when a bad request follows good ones, or
+    when it would fire. So most requests cost one addition.
     """
 
     def __init__(self, signal: Signal) -> None:
@@ -110,17 +110,17 @@ class Watch:
         self._forget()
 
     def is_on(self) -> bool:
-        """Whether the signal is on; a rollback stays so."""
+        """Return whether the signal is on; a rollback stays on."""
         if self._test.on:
             self._close()
         return self._test.on or self._latched
 
     def points(self) -> float:
-        """The test's points."""
+        """Return the test's points."""
         return self._test.after(self._batch)[0]
 
     def one(self, index: int, request_id: str, share: float | None = None) -> Alarm | None:
-        """Add the request that is counted at `index`; as `many`."""
+        """Add one request to the count at `index`; see `many`."""
         if index % 2 == 0:
             return self.many(self._ones[index], (request_id,), share)
         if share != self._share:
@@ -131,7 +131,10 @@ class Watch:
     def many(
         self, counts: Sequence[int], ids: Sequence[str], share: float | None = None
     ) -> Alarm | None:
-        """Add requests, with the ids that are known of bad ones; `share` is for a `Wealth`."""
+        """Add requests; return the alarm if the test fires.
+
+        `ids` are the known ids of bad requests. `share` is for a `Wealth`.
+        """
         if share is not None and not 0 < share < 1:
             return None
         if share != self._share or (counts[0] and any(self._batch[1 : self._width])):
@@ -157,7 +160,7 @@ class Watch:
         self._ids: list[str] = []
 
     def _close(self) -> Alarm | None:
-        """Let the test take the batch, and keep it while it may become evidence."""
+        """Let the test take the batch; keep the batch while it may become evidence."""
         batch, test = self._batch, self._test
         self._open()
         if not any(batch[: self._width]):

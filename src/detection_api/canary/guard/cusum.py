@@ -1,7 +1,7 @@
-"""Tests that may be looked at as often as one likes, whenever the fault begins; pure.
+"""Sequential tests, valid however often they are read and whenever the fault begins; pure.
 
-Each is a CUSUM (Page, Biometrika 1954): points that rise with a bad request, fall with the others,
-never below 0, and fire at a cap.
+Each is a CUSUM (Page, Biometrika 1954): its points rise with a bad request and fall with any other,
+but never below 0. It fires when they reach a cap.
 """
 
 import math
@@ -11,14 +11,14 @@ from typing import ClassVar
 
 
 class _Test(ABC):
-    """Points from 0 to `cap`; on from when they reach the cap until they are back at 0.
+    """Points from 0 to `cap`. The test goes on at the cap, and off at 0.
 
-    Requests may come in batches. Up to the first alarm a batch's points never exceed those of the
-    same requests one by one, in whatever order, so it alarms only where every order already has.
+    Requests may come in batches. Up to the first alarm the points of a batch never exceed those of
+    the same requests one by one, in any order: a batch fires only if every order does.
     """
 
     counts: ClassVar[tuple[str, ...]]
-    """The counts in a batch, bad and good by turns; only the first raises the points."""
+    """The counts in a batch, bad and good in turn; only the first one raises the points."""
 
     def __init__(self, cap: float, points: float = 0) -> None:
         self._cap = cap
@@ -27,16 +27,16 @@ class _Test(ABC):
 
     @abstractmethod
     def moves(self, batch: Sequence[float]) -> tuple[float, float]:
-        """By how much a batch raises the points, and by how much it lowers them."""
+        """Return by how much a batch raises the points, and by how much it lowers them."""
 
     def after(self, batch: Sequence[float]) -> tuple[float, bool]:
-        """What a batch would make of the points, and whether they would reach the cap by it."""
+        """Return the points after a batch, and whether the batch reaches the cap."""
         rise, fall = self.moves(batch)
         points = self.points + rise - fall
         return min(self._cap, max(0, points)), points >= self._cap
 
     def take(self, batch: Sequence[float]) -> bool:
-        """Add a batch; True when the test fires by it."""
+        """Add a batch; return whether the test fires."""
         self.points, reached = self.after(batch)
         fires = reached and not self.on
         self.on = reached or (self.on and self.points > 0)
@@ -44,7 +44,7 @@ class _Test(ABC):
 
 
 class Cusum(_Test):
-    """Whether more than one request in `up` + 1 is bad; `k` in a row fire.
+    """Tests whether more than one request in `up` + 1 is bad; `k` bad ones in a row fire.
 
     The Bernoulli CUSUM (Reynolds & Stoumbos, Journal of Quality Technology 1999), in integers.
     """
@@ -56,17 +56,17 @@ class Cusum(_Test):
         self._up = up
 
     def moves(self, batch: Sequence[float]) -> tuple[float, float]:
-        """As declared; a batch is (bad, good)."""
+        """See _Test; a batch is (bad, good)."""
         bad, good = batch
         return self._up * bad, good
 
     def add(self, bad: int, good: int) -> bool:
-        """Add requests; True when the test fires by them."""
+        """Add requests; return whether the test fires."""
         return self.take((bad, good))
 
 
 class Wealth(_Test):
-    """Whether the domain is bad more often than legacy, by more than `margin` (0..1).
+    """Tests whether the domain is bad more often than legacy, by more than `margin` (0..1).
 
     The points are the logarithm (nats) of a gambler's wealth who bets that the next bad request
     is the domain's, at odds that are fair while the arms are equal; the bet is the best one where
@@ -88,7 +88,7 @@ class Wealth(_Test):
         self._bet(0)
 
     def moves(self, batch: Sequence[float]) -> tuple[float, float]:
-        """As declared; a batch is the four counts and the domain's share of the requests."""
+        """See _Test; a batch is the four counts and the domain's share of the requests."""
         domain_bad, domain_good, legacy_bad, legacy_good, share = batch
         if share != self._share:
             self._bet(share)
@@ -98,15 +98,15 @@ class Wealth(_Test):
     def add(
         self, domain_bad: int, domain_good: int, legacy_bad: int, legacy_good: int, share: float
     ) -> bool:
-        """Add requests; True when the test fires by them.
+        """Add requests; return whether the test fires.
 
-        `share` (0..1) is the domain's of all requests; at 0 and 1, where there is nothing to
-        compare with, nothing changes.
+        `share` (0..1) is the domain's share of all requests. At 0 and 1 nothing changes, because
+        there is no other arm to compare with.
         """
         return self.take((domain_bad, domain_good, legacy_bad, legacy_good, share))
 
     def _bet(self, share: float) -> None:
-        """Set what a bad request of the domain wins and what the others cost, in nats."""
+        """Set the gain of a domain's bad request and the cost of each other one, in nats."""
         self._share = share
         self._win = self._loss = self._idle = 0.0
         if 0 < share < 1:

@@ -1,7 +1,7 @@
-"""When an endpoint is rolled back, held or warned about; pure, and O(1) per request.
+"""Decides when an endpoint is rolled back, held or warned about; pure, and O(1) per request.
 
-`cusum.py` has the tests, `alarms.py` what they are about. Requests that were counted elsewhere come
-as batches.
+`cusum.py` has the tests, `alarms.py` the signals. Requests that were counted elsewhere come as
+samples.
 """
 
 import threading
@@ -42,19 +42,19 @@ __all__ = [
 ]
 
 P95_START, P95_OVER, P95_WITHIN = 0.5, 1.019, 0.999
-"""Legacy's running P95: seconds at first, multiplied at each legacy request by what is for one
-over it or for one within it. The two balance where 5% of the requests are over it."""
+"""Legacy's running P95 starts at P95_START seconds. A slower legacy request multiplies it by
+P95_OVER, any other one by P95_WITHIN. The two balance if 5% of the requests are slower."""
 ADVANCE_POINTS, ADVANCE_COST = 112, 40
-"""Points that permit to advance, and those that a bad request costs; a good one earns 1. Who
-fails 5% of the time or more ever gets there with a probability below 1%."""
+"""Points that permit to advance, and the cost of a bad request; a good one earns 1. A domain that
+fails 5% of its requests or more reaches them with a probability below 1%."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSample:
-    """How many judged requests one arm had: `bad` or `good`, and `slow` ones among both.
+    """The judged requests of one arm: `bad` or `good`, and `slow` ones among both.
 
-    `seconds` is a histogram: latency to number of requests. `request_ids` are of bad requests,
-    in order, as far as known.
+    `seconds` is a histogram: the number of requests by latency. `request_ids` are the known ids of
+    bad requests, in order.
     """
 
     bad: int = 0
@@ -66,7 +66,7 @@ class ArmSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Requests that were counted elsewhere, while the domain had `share` (0..1) of them all."""
+    """Requests that were counted elsewhere; the domain got `share` (0..1) of them."""
 
     domain: ArmSample
     legacy: ArmSample
@@ -78,10 +78,10 @@ class Sample:
 
 
 class Guard:
-    """Watches one endpoint until a new guard takes its place, when an operator resumes.
+    """Watches one endpoint until an operator resumes it; then a new guard replaces this one.
 
-    Safe under threads. What is judged is for the caller to say: no forced requests, no outages,
-    and of one client at most one failure in 10 s.
+    Safe under threads. The caller leaves out forced requests, outages, and each client's failures
+    beyond one in 10 s.
     """
 
     def __init__(self) -> None:
@@ -94,9 +94,9 @@ class Guard:
         self._ordinary, self._share = 0, 0.0
 
     def domain(self, bad: bool, seconds: float, share: float, request_id: str) -> tuple[Alarm, ...]:
-        """Judge a request that the domain took `seconds` for; the alarms that it raises.
+        """Judge a request to the domain that took `seconds`; return the alarms that it raises.
 
-        `share` (0..1) is the domain's of all requests at the time.
+        `share` (0..1) is the domain's share of all requests at the time.
         """
         judged = 0 if bad else 1
         slow = 0 if seconds > SLOW_SECONDS else 1
@@ -115,7 +115,7 @@ class Guard:
             )
 
     def legacy(self, bad: bool, seconds: float, share: float, request_id: str) -> tuple[Alarm, ...]:
-        """Judge a request that legacy took `seconds` for; as `domain`."""
+        """Judge a request to legacy that took `seconds`; see `domain`."""
         judged = 2 if bad else 3
         with self._lock:
             is_over = seconds > self._p95
@@ -133,7 +133,7 @@ class Guard:
             return _alarms(self._differing.one(0 if is_mismatch else 1, request_id))
 
     def add(self, batch: Sample) -> tuple[Alarm, ...]:
-        """Judge many requests at once; the alarms that they raise."""
+        """Judge many requests at once; return the alarms that they raise."""
         domain, legacy, share = batch.domain, batch.legacy, batch.share
         judged = (domain.bad, domain.good)
         slow = (domain.slow, domain.bad + domain.good - domain.slow)
@@ -156,25 +156,25 @@ class Guard:
 
     @property
     def verdict(self) -> Verdict:
-        """The most severe of what is on; once it is ROLLBACK it stays so."""
+        """The most severe verdict of the signals that are on; ROLLBACK stays."""
         return severest(self.on())
 
     def on(self) -> tuple[Signal, ...]:
-        """The signals that are on."""
+        """Return the signals that are on."""
         with self._lock:
             self._settle(self._share)
             return tuple(signal for signal, watch in self._watches.items() if watch.is_on())
 
     def points(self) -> dict[Signal, float]:
-        """Each test's points: requests' worth for the absolute ones, nats for the others."""
+        """Return each test's points: in good requests for a Cusum, in nats for a Wealth."""
         with self._lock:
             self._settle(self._share)
             return {signal: watch.points() for signal, watch in self._watches.items()}
 
     def _settle(self, share: float) -> None:
-        """Give the watches the good requests that were only counted, and take up a new share.
+        """Give the watches the ordinary requests, and set a new share.
 
-        Their order among what does not raise points does not matter, so legacy's need not wait.
+        The order of requests that raise no points does not matter, so legacy's need not wait.
         """
         if self._ordinary:
             good = (0, self._ordinary)
@@ -187,7 +187,7 @@ class Guard:
 
 
 def severest(signals: Iterable[Signal]) -> Verdict:
-    """The verdict while these signals are on."""
+    """Return the verdict while these signals are on."""
     verdicts = (signal.verdict for signal in signals)
     return max(verdicts, key=list(Verdict).index, default=Verdict.OK)
 
@@ -197,15 +197,15 @@ def _alarms(*found: Alarm | None) -> tuple[Alarm, ...]:
 
 
 def _beyond(limit: float, seconds: Mapping[float, int]) -> tuple[int, int]:
-    """How many latencies of a histogram are over the limit, and how many are not."""
+    """Return how many latencies of a histogram are over the limit, and how many are not."""
     over = sum(count for latency, count in seconds.items() if latency > limit)
     return over, sum(seconds.values()) - over
 
 
 def _follow(p95: float, seconds: Mapping[float, int]) -> float:
-    """The running P95 after a histogram's requests, each taken for the average one of them.
+    """Return the running P95 after a histogram's requests, each taken as the average of them.
 
-    One after the other in any order of their latencies, the last ones would decide.
+    Taken one by one, the last latencies would decide, whatever their order.
     """
     latencies = sorted(seconds)
     up_to = [0, *accumulate(seconds[latency] for latency in latencies)]
@@ -216,10 +216,10 @@ def _follow(p95: float, seconds: Mapping[float, int]) -> float:
 
 
 def advance_points(good: int, bad: int) -> int:
-    """The points that the domain's requests since the stage began have earned; maybe below 0."""
+    """Return the points of the domain's requests since the stage began; they may be below 0."""
     return good - ADVANCE_COST * bad
 
 
 def may_advance(good: int, bad: int, verdict: Verdict) -> bool:
-    """Whether the domain's requests since the stage began permit the next one."""
+    """Return whether the domain's requests since the stage began permit the next stage."""
     return advance_points(good, bad) >= ADVANCE_POINTS and verdict is Verdict.OK

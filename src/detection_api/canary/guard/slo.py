@@ -1,4 +1,4 @@
-"""The service level that the domain has to keep: the one home of its three limits."""
+"""The three limits of the service level that the domain has to keep."""
 
 SLOW_SECONDS = 0.5
 """A request is slow if it takes longer. The domain's P95 must not be slow."""

@@ -1,4 +1,4 @@
-"""A request on its way: decide, run one arm, check its answer, fall back.
+"""Serves a request: decide, run one arm, check its answer, fall back.
 
 Read `engine.Engine.serve` first. Nothing here knows Flask, counts, or stores.
 """

@@ -1,4 +1,4 @@
-"""Which implementation answers a request, and why; pure."""
+"""Decides which implementation answers a request; pure."""
 
 from enum import StrEnum
 
@@ -10,32 +10,32 @@ from detection_api.canary.state import Arm, RolloutState, Status
 
 
 class Reason(StrEnum):
-    """Why an arm answered."""
+    """The reason why an arm answered."""
 
     KILL_SWITCH = "kill_switch"
     """`USE_DOMAIN_SERVICE` is set to anything but a true word."""
     FORCED = "forced"
     """The client asked for this arm with `force_domain`."""
     ROLLED_BACK = "rolled_back"
-    """The endpoint failed and waits for an operator's resume."""
+    """The endpoint is rolled back until an operator resumes it."""
     STALE = "stale"
-    """Nothing was heard from the store for too long: the endpoint may be rolled back."""
+    """The worker has had no news from the store for too long: the endpoint may be rolled back."""
     ROLLOUT = "rollout"
     """The subject is within the percentage."""
     HOLDOUT = "holdout"
     """The subject is not within the percentage."""
     FINISHED = "finished"
-    """The migration is over: there is no legacy any more."""
+    """The migration is finished: the route has no legacy."""
     FALLBACK = "fallback"
-    """The domain was to answer and failed."""
+    """The domain failed, and legacy answered in its place."""
     OUTAGE = "outage"
-    """No implementation that may answer could."""
+    """Every implementation that may answer failed."""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """The arm that shall answer, and the reason.
 
-    `share` (0..1) is the domain's of all requests, where a draw has decided.
+    `share` (0..1) is the domain's share of all requests, if the percentage decided.
     """
 
     arm: Arm
@@ -43,7 +43,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     share: float = 0.0
 
 
-# Named once: looking up a member of an enumeration takes as long as the rest of a line.
+# Constants, because looking up a member of an enumeration takes as long as the rest of a line.
 _UNEXPOSED = tuple(status for status in Status if not status.exposes)
 _IN = (Arm.DOMAIN, Reason.ROLLOUT)
 _OUT = (Arm.LEGACY, Reason.HOLDOUT)
@@ -52,9 +52,9 @@ _OUT = (Arm.LEGACY, Reason.HOLDOUT)
 def decide(
     overrides: CanarySettings, state: RolloutState, *, subject: str, forced: Arm | None
 ) -> Decision:
-    """The arm for one request to an endpoint that has both; the first rule that applies wins.
+    """Return the arm for a request to an endpoint with two arms; the first rule that applies wins.
 
-    `forced` is the client's wish where the policy grants it.
+    `forced` is the arm that the client asks for, if the policy grants it.
     """
     if not overrides.use_domain:
         return Decision(Arm.LEGACY, Reason.KILL_SWITCH)

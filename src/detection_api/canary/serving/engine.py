@@ -1,4 +1,4 @@
-"""A request's way through the canary: read `serve` first."""
+"""Serves a request: decides, runs an arm, falls back. Read `Engine.serve` first."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -23,20 +23,20 @@ from detection_api.canary.state import Arm, RolledBackError, RolloutState
 
 Implementation = Callable[..., Any]
 RouteHeaders = Callable[[Any], Mapping[str, str]]
-"""Headers for a response, of the value that its body has: none of those that the canary makes
-(type, length, tag, caching, who answered), and URIs where there are any."""
+"""Returns headers for a response from the value of its body; URIs are allowed. The canary's own
+headers (type, length, tag, caching, who answered) must not be among them."""
 NOBODY = "none"
-"""The arm's place in words where no arm answered."""
+"""The name of the arm if no arm answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """An endpoint's two implementations and the contract that both answer with.
 
-    `legacy` is None once the migration is finished. `deadline` (seconds) leaves a domain
-    implementation alone that took too long, for services that wait on more than PostgreSQL.
-    A route that `writes` runs one arm only, unless the domain says that it rolled back. `headers`
-    go out with an answer, whichever arm it is from.
+    `legacy` is None once the migration is finished. After `deadline` seconds the
+    request no longer waits for the domain, for services that wait on more than PostgreSQL. A route
+    that `writes` runs one arm only, unless the domain raises RolledBackError. `headers` are sent
+    with an answer of either arm.
     """
 
     domain: Implementation
@@ -48,16 +48,16 @@ class Route:
     headers: RouteHeaders | None = None
 
     def may_fall_back(self, failure: Observation) -> bool:
-        """Whether legacy may run after `failure` of the domain."""
+        """Return whether legacy may run after `failure` of the domain."""
         if self.legacy is None:
             return False
         return not self.writes or isinstance(failure.error, RolledBackError)
 
 
 class CanaryRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the canary knows of a request: who asks, and for which arm, if that is granted.
+    """The subject of a request, and the arm that it forces if that is granted.
 
-    A `named` subject is a client that can be told from others, not one request's own id.
+    A `named` subject is a client; otherwise the subject is the request's own id.
     """
 
     subject: str
@@ -67,14 +67,14 @@ class CanaryRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a request: the arm that answers (None in an outage), why, and all it took."""
+    """The arm that answers a request (None in an outage), the reason, and every run of an arm."""
 
     decision: Decision
     arm: Arm | None
     reason: Reason
     observations: tuple[Observation, ...]
     cause: FailureCause | None = None
-    """Why the arm that was decided on failed, in a fallback or an outage."""
+    """The cause why the decided arm failed, in a fallback or an outage."""
 
     @property
     def result(self) -> Observation:
@@ -83,9 +83,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine:
-    """Serves routes by the environment's overrides; `answers` are errors that are answers.
+    """Serves routes by the environment's settings; `answers` are exceptions that are answers.
 
-    `clock` is what implementations are timed by, in seconds.
+    `calls` records the calls of the domain. `clock` measures durations, in seconds.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Engine:
     def serve(
         self, route: Route, state: RolloutState, ask: CanaryRequest, arguments: Mapping[str, Any]
     ) -> Result:
-        """Decide on an arm, run it, check its answer; when the domain fails, run legacy."""
+        """Decide on an arm, run it and check its answer; run legacy if the domain fails."""
         if route.legacy is None:
             decision = Decision(Arm.DOMAIN, Reason.FINISHED)
         else:

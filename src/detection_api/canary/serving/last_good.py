@@ -1,4 +1,4 @@
-"""What clients got last, for an outage in which no arm can answer (stale-if-error, RFC 5861)."""
+"""Keeps the last good answers for an outage of both arms (stale-if-error, RFC 5861)."""
 
 import threading
 import time
@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 MAX_BYTES = 16 << 20
-"""What a worker keeps at the most; what was not asked for longest goes first."""
+"""The most that a worker keeps; the oldest answers are dropped first."""
 OVERHEAD = 1 << 10
-"""Bytes that keeping an answer takes beside its body and its key, generously."""
+"""An upper bound on the bytes that an answer takes beside its body and its key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """An answer that kept its contract: its JSON, and the headers of its own that went with it."""
+    """An answer that kept its contract: its JSON, and the route's headers."""
 
     body: bytes
     headers: Mapping[str, str]
 
 
 class LastGood:
-    """The newest good answer to each question, for `max_age` seconds; nothing where that is 0.
+    """The newest good answer to each question, for `max_age` seconds; nothing if that is 0.
 
     `clock` is monotonic, in seconds.
     """
@@ -35,7 +35,7 @@ class LastGood:
     ) -> None:
         self._max_age = max_age
         self.is_on = max_age > 0
-        """Whether anything is kept at all."""
+        """Whether answers are kept."""
         self._max_bytes = max_bytes
         self._clock = clock
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class LastGood:
         self._bytes = 0
 
     def keep(self, question: str, good: Good) -> None:
-        """Have `good` be the last good answer to `question`."""
+        """Make `good` the last good answer to `question`."""
         now = self._clock()
         with self._lock:
             self._forget(question)
@@ -53,7 +53,7 @@ class LastGood:
                 self._forget(next(iter(self._kept)))
 
     def find(self, question: str) -> tuple[Good, float] | None:
-        """The last good answer to `question` and its age in seconds; None where there is none."""
+        """Return the last good answer to `question` and its age in seconds, or None."""
         with self._lock:
             good, at = self._kept.get(question, (None, 0.0))
         age = self._clock() - at

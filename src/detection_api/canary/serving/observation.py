@@ -1,4 +1,4 @@
-"""What came of running one implementation, and threads for one that may take too long."""
+"""The result of running an implementation, and threads for those with a deadline."""
 
 import contextvars
 import queue
@@ -14,22 +14,22 @@ from detection_api.canary.state import Arm, RolledBackError
 
 
 class FailureCause(StrEnum):
-    """Why an implementation failed."""
+    """The cause why an implementation failed."""
 
     ERROR = "error"
-    """It raised something that is not one of the application's answers."""
+    """It raised an exception that is not one of the application's answers."""
     TIMEOUT = "timeout"
-    """It, or what it waited for, reached its time limit."""
+    """It reached its deadline, or a time limit of its own."""
     CONTRACT = "contract"
-    """Its answer does not have the shape that its schema promises."""
+    """Its answer violates its schema."""
     DEATH = "death"
     """Its process died during the call."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """What one arm did and the seconds it took: exactly one of `answer` and `error` is set.
+    """One run of an arm, and its seconds; exactly one of `answer` and `error` is set.
 
-    An error without a cause is an answer too (not found, say); with a `cause` there is none.
+    An error without a `cause` is an answer, such as "not found". With a cause the arm failed.
     """
 
     arm: Arm
@@ -38,21 +38,24 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     error: BaseException | None = None
     cause: FailureCause | None = None
     failure: FailureCause | None = None
-    """What it is counted as, if it is a failure: `cause`, or that a reference which is sent all the
-    same breaks its contract."""
+    """The failure that is counted: `cause`, or CONTRACT for an answer of legacy that is sent
+    although it violates its contract."""
 
 
 class DeadlinePool:
-    """Threads for implementations that must be left alone when they take too long.
+    """Threads for implementations with a deadline.
 
-    At most `size` run at once; one that overran goes on, holding its place until it is done.
+    At most `size` run at once. One that misses its deadline continues, and occupies its thread.
     """
 
     def __init__(self, size: int) -> None:
         self._free = threading.BoundedSemaphore(size)
 
     def call(self, function: Callable[[], Any], seconds: float) -> Any:
-        """`function()`, or TimeoutError after `seconds`, or at once when no thread is free."""
+        """Return `function()`.
+
+        Raises TimeoutError after `seconds`, or at once if no thread is free.
+        """
         if not self._free.acquire(blocking=False):
             raise TimeoutError("every thread for implementations with a deadline is busy")
         outcome: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
@@ -83,7 +86,7 @@ class DeadlinePool:
 
 
 def cause_of(error: BaseException) -> FailureCause:
-    """Why an implementation that raised `error` has failed."""
+    """Return the cause of a failure in which an implementation raised `error`."""
     if isinstance(error, RolledBackError) and error.__cause__ is not None:
         return cause_of(error.__cause__)
     if isinstance(error, ContractViolationError):

@@ -1,4 +1,4 @@
-"""What the environment says about the canary; unreadable values are read as the safe side."""
+"""The canary's settings in the environment; an unreadable value is read as the safe one."""
 
 import logging
 import math
@@ -21,51 +21,51 @@ SHADOW_PER_SECOND = 20.0
 RETENTION_DAYS = 30.0
 STALE_IF_ERROR = 0.0
 SETTLE = 2.0
-"""Seconds: an event is ingested, and so seen by the domain, that much later than legacy at most."""
+"""Seconds. The domain sees an event at most so much later than legacy: when it is ingested."""
 
 
 class ForcePolicy(Enum):
-    """Who may choose an arm with `force_domain`; from others the wish is not granted."""
+    """The clients that may choose an arm with `force_domain`."""
 
     OPEN = "open"
     """Every client."""
     TOKEN = "token"  # noqa: S105
-    """Clients that show an operator's token."""
+    """Clients with an operator's token."""
     OFF = "off"
-    """Nobody."""
+    """No client."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanarySettings:
-    """What the environment says about the canary; read once, when a worker boots."""
+    """The canary's settings in the environment; read once, when a worker boots."""
 
     use_domain: bool = True
     pinned: Mapping[str, float]
     """Percent (0..100) by variable name: `ROLLOUT_PERCENT` and `ROLLOUT_PERCENT_<ENDPOINT>`."""
     force: ForcePolicy = ForcePolicy.OPEN
     sticky_header: str = "X-Client-Id"
-    """The request header whose value keeps a client on one side; empty: each request draws."""
+    """The header whose value keeps a client with one arm; if empty, each request is drawn."""
     stale_after: float = STALE_AFTER
-    """Seconds without a word from the store after which everything goes to legacy."""
+    """Seconds without news from the store after which everything goes to legacy."""
     shadow_percent: float = SHADOW_PERCENT
-    """Share (0..100) of the requests whose answer is compared with the other arm's."""
+    """Percent (0..100) of the requests whose answers are compared."""
     shadow_per_second: float = SHADOW_PER_SECOND
-    """Comparisons a worker makes in a second at the most."""
+    """The most comparisons that a worker makes in a second."""
     store_values: bool = False
-    """Whether samples of differences show values, or only their types."""
+    """Whether samples of differences show values instead of types only."""
     retention_days: float = RETENTION_DAYS
     """Days that the ledger is kept."""
     settle: float = SETTLE
-    """Seconds after which what differed is looked at again; the application's, not a variable.
+    """Seconds by which one arm may see a change later than the other.
 
-    One arm may see a change that much later than the other; later still is a difference.
+    The application sets it, not a variable.
     """
     stale_if_error: float = STALE_IF_ERROR
-    """Seconds that the last good answer may be old which goes out in an outage; 0: none does."""
+    """The highest age, in seconds, of an answer that is sent in an outage; 0 sends none."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read the canary's variables; what is unreadable is logged and read as the safe side."""
+        """Read the canary's variables; log unreadable values and read them as the safe ones."""
         switch = environ.get("USE_DOMAIN_SERVICE")
         return cls(
             use_domain=switch is None or _is_true(switch),
@@ -87,7 +87,7 @@ class CanarySettings:
         )
 
     def pinned_percent(self, endpoint: str) -> float | None:
-        """The percent that the environment pins for `endpoint` (Flask's name), if it does."""
+        """Return the percent that the environment pins for `endpoint`; None if it pins none."""
         if not self.pinned:
             return None
         return self.pinned.get(_variable(endpoint), self.pinned.get("ROLLOUT_PERCENT"))
@@ -98,7 +98,7 @@ class CanarySettings:
         return next((name for name in names if name in self.pinned), None)
 
     def percent_of(self, state: RolloutState) -> float:
-        """The percent (0..100) that applies to an endpoint in `state`."""
+        """Return the percent (0..100) that applies to an endpoint in `state`."""
         pinned = self.pinned_percent(state.endpoint)
         return state.percent if pinned is None else pinned
 
@@ -109,9 +109,9 @@ class CanarySettings:
         return self.percent_of(state) / 100
 
     def checked(self, endpoints: Iterable[str]) -> Self:
-        """These overrides, with the kill switch set where one is pinned for none of `endpoints`.
+        """Return these settings, with the kill switch set if a pinned percent names no endpoint.
 
-        It is a typo, and what was misspelled may have been a rollback.
+        That is a typo, and the misspelled line may be a rollback.
         """
         unknown = set(self.pinned) - {"ROLLOUT_PERCENT", *map(_variable, endpoints)}
         for name in sorted(unknown):
@@ -121,7 +121,7 @@ class CanarySettings:
 
 @cache
 def _variable(endpoint: str) -> str:
-    """The variable that pins the percent of `endpoint`."""
+    """Return the variable that pins the percent of `endpoint`."""
     return "ROLLOUT_PERCENT_" + endpoint.replace(".", "_").upper()
 
 

@@ -1,7 +1,7 @@
 """Latency histograms in logarithmic bins: small, mergeable by addition, 5% relative error; pure.
 
-The bins are DDSketch's (Masson, Rim & Lee, VLDB 2019): bin i holds (gamma^(i-1), gamma^i] seconds,
-so that the bin's representative value is within 5% of everything in it.
+The bins are DDSketch's (Masson, Rim & Lee, VLDB 2019): bin i holds (gamma^(i-1), gamma^i] seconds.
+The bin's representative value is within 5% of each value in it.
 """
 
 import math
@@ -11,19 +11,19 @@ RELATIVE_ERROR = 0.05
 GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _PER_LOG = 1 / math.log(GAMMA)
 _SHORTEST = 1e-6
-"""Seconds; nothing that is measured here is shorter."""
+"""Seconds; shorter durations are counted as this one."""
 
 Histogram = dict[int, int]
-"""How many by bin."""
+"""The number of observations by bin."""
 
 
 def bin_of(seconds: float) -> int:
-    """The bin that `seconds` falls into."""
+    """Return the bin of `seconds`."""
     return math.ceil(math.log(max(seconds, _SHORTEST)) * _PER_LOG)
 
 
 def seconds_of(index: int) -> float:
-    """What stands for everything in a bin, in seconds."""
+    """Return the representative value of a bin, in seconds."""
     return 2 * math.exp(index / _PER_LOG) / (GAMMA + 1)
 
 
@@ -40,15 +40,15 @@ def merge(into: Histogram, other: Mapping[int, int]) -> None:
 
 
 def percentile(histogram: Mapping[int, int], percent: float) -> float | None:
-    """Seconds within which `percent` (0..100) of the observations are; None without any."""
+    """Return the percentile, 0..100, in seconds; None without observations."""
     return at_rank(histogram, math.ceil(sum(histogram.values()) * percent / 100))
 
 
 def at_rank(histogram: Mapping[int, int], rank: int) -> float | None:
-    """Seconds of the observation at `rank`, 1 being the shortest; None beyond the last one."""
-    seen = 0
+    """Return the seconds of the observation at `rank`, from 1 on; None beyond the last one."""
+    counted = 0
     for index in sorted(histogram):
-        seen += histogram[index]
-        if seen >= rank:
+        counted += histogram[index]
+        if counted >= rank:
             return seconds_of(index)
     return None

@@ -1,7 +1,7 @@
-"""What one worker counts between two flushes to the store.
+"""The counts of one worker between two flushes to the store.
 
-Everything that a request's thread has to do is an addition under a lock. The number of a batch
-does not change once it is taken, nor do its counts of requests: sent twice, it is counted once.
+A request's thread only adds under a lock. A batch keeps its number and its counts of requests, so
+a batch that is sent twice is counted once.
 """
 
 import threading
@@ -18,50 +18,50 @@ BUCKET_SECONDS = 10
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
 """The ledger's resolution; counts that wait for the store are kept apart by as much."""
 MAX_WAITING = 360
-"""Batches (an hour of them) that wait for a store that is away; then the oldest are merged."""
+"""Batches, an hour of them, that wait while the store is away; then the oldest are merged."""
 MAX_SAMPLES = 5
 """Samples of one mismatch."""
 
 Key = tuple[str, str]
 """Endpoint and arm."""
 Reply = tuple[str, str, str, int]
-"""Endpoint, the arm that answered (or `none`), the reason, and the hundreds of the status."""
+"""Endpoint, the arm that answered (or `none`), the reason, and the status divided by 100."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one endpoint and arm; what a store adds up over workers and time."""
+    """Counts of one endpoint and arm, which a store adds up over workers and time."""
 
     requests: int = 0
-    """Requests that were decided for this arm; over both arms, all that clients sent."""
+    """Requests that were decided for this arm; over both arms, all requests of clients."""
     forced: int = 0
-    """Those of `requests` that the client had forced; counted in nothing below but failures."""
+    """The `requests` that the client forced; below, only failures count them."""
     fallbacks: int = 0
-    """Answers by this arm after the other one had failed."""
+    """Answers by this arm after the other one failed."""
     errors: int = 0
     timeouts: int = 0
     violations: int = 0
     deaths: int = 0
     """Failures of this arm by cause, whatever the client saw."""
     outages: int = 0
-    """Requests decided for this arm that nobody could answer."""
+    """Requests decided for this arm that no arm could answer."""
     client_errors: int = 0
     server_errors: int = 0
     """Responses 4xx and 5xx to requests decided for this arm."""
     good: int = 0
     bad: int = 0
     slow: int = 0
-    """What the guard judged of this arm; `slow` ones are among the other two."""
+    """Requests to this arm that the guard judged; `slow` ones are among the other two."""
     compared: int = 0
     mismatched: int = 0
     accepted: int = 0
     noise: int = 0
     dropped: int = 0
-    """Shadow comparisons of answers by this arm, and those there was no room for."""
+    """Shadow comparisons of answers by this arm; `dropped` ones found the queue full."""
     latency: Histogram = field(default_factory=dict)
-    """Seconds of every run of this arm for a client, but for forced requests."""
+    """Seconds of each run of this arm for a client, except forced requests."""
     shadow: Histogram = field(default_factory=dict)
-    """Seconds of every run of this arm that was made to be compared and answered nobody."""
+    """Seconds of each run of this arm that was made for a comparison only."""
     first_failed: str = ""
     last_failed: str = ""
     """Request ids of the first and the last failure that the guard judged."""
@@ -78,7 +78,7 @@ class Tally:
 
     @property
     def comparisons(self) -> dict[str, int]:
-        """Comparisons by what came of them."""
+        """Comparisons by outcome."""
         found = {"mismatch": self.mismatched, "accepted": self.accepted, "noise": self.noise}
         return {"equal": self.compared - sum(found.values()), **found}
 
@@ -98,7 +98,7 @@ COUNTS: tuple[str, ...] = tuple(f.name for f in fields(Tally) if f.type is int)
 
 @dataclass(slots=True)
 class MismatchTally:
-    """How often two arms differed in one way; `accepted` is how often that was accepted."""
+    """How often two arms differed in one way; `accepted` differences are counted apart."""
 
     count: int = 0
     accepted: int = 0
@@ -113,7 +113,7 @@ class MismatchTally:
 
 @dataclass(slots=True)
 class LedgerBatch:
-    """What was counted from the monotonic time `since` on, in seconds."""
+    """The counts since the monotonic time `since`, in seconds."""
 
     since: float
     tallies: dict[Key, Tally] = field(default_factory=dict)
@@ -121,12 +121,12 @@ class LedgerBatch:
     mismatches: dict[tuple[str, str, str], MismatchTally] = field(default_factory=dict)
     """By endpoint, path and kind."""
     branches: dict[tuple[str, str], int] = field(default_factory=dict)
-    """How many compared answers took a branch of the contract, by endpoint and branch."""
+    """The number of compared answers by endpoint and branch of the contract."""
     acceptances: dict[int, int] = field(default_factory=dict)
-    """How many differences an accepted difference has excused, by its id."""
+    """The number of excused differences by the id of the accepted difference."""
 
     def tally(self, endpoint: str, arm: str) -> Tally:
-        """The counts of an endpoint and arm, to be added to."""
+        """Return the counts of an endpoint and arm, to add to."""
         tally = self.tallies.get((endpoint, arm))
         if tally is None:
             tally = self.tallies[endpoint, arm] = Tally()
@@ -149,10 +149,10 @@ def _add_counts(into: dict[Any, int], other: Mapping[Any, int]) -> None:
 
 
 class Ledger:
-    """One worker's counts: added to by its requests, taken in batches by one other thread.
+    """One worker's counts: requests add to them, one other thread takes them in batches.
 
-    `with ledger as batch:` gives the batch of the moment to add to; what is inside is a matter of
-    microseconds, for every other request waits.
+    `with ledger as batch:` gives the current batch. The block must take microseconds only, because
+    all other requests wait for it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -160,13 +160,13 @@ class Ledger:
         self.begin()
 
     def begin(self) -> None:
-        """Be empty, as the ledger of a new or forked worker is."""
+        """Start empty, as the ledger of a new or forked worker."""
         self._lock = threading.Lock()
         self._current = LedgerBatch(self._clock())
         self._waiting: list[LedgerBatch] = []
         self._sent = 0
         self.totals: dict[Key, Tally] = {}
-        """Everything that was ever taken; for the thread that takes."""
+        """All counts that were taken; for the thread that takes them."""
 
     def __enter__(self) -> LedgerBatch:
         self._lock.acquire()
@@ -176,10 +176,10 @@ class Ledger:
         self._lock.release()
 
     def close(self) -> LedgerBatch:
-        """End the batch of the moment, begin another one, and have the ended one wait; it.
+        """End the current batch, begin another one, and return the ended one, which waits.
 
-        Batches that wait are at most BUCKET_SECONDS long and at most MAX_WAITING; beyond that the
-        oldest are merged. The very oldest is left alone: it may have arrived without our knowing.
+        At most MAX_WAITING batches wait, each at most BUCKET_SECONDS long; beyond that the oldest
+        are merged. The very oldest is never merged: the store may have it already.
         """
         with self._lock:
             closed, self._current = self._current, LedgerBatch(self._clock())
@@ -205,7 +205,7 @@ class Ledger:
                         tally.first_failed = tally.last_failed = ""
 
     def oldest(self) -> tuple[int, LedgerBatch] | None:
-        """The batch to send next and its number (1, 2, ...): the same until `sent` is called."""
+        """Return the next batch and its number (1, 2, ...): the same until `sent` is called."""
         with self._lock:
             return (self._sent + 1, self._waiting[0]) if self._waiting else None
 
