@@ -102,8 +102,11 @@ class Comparisons:
         )
 
     def _judge(self, job: Job, outcome: str) -> None:
-        """Pass an outcome on; after a mismatch, compare the next answers as they come."""
-        if outcome == "mismatch":
+        """Pass an outcome on; after a mismatch, compare the next answers as they come.
+
+        Once the endpoint is rolled back that is proven, and other endpoints need the comparisons.
+        """
+        if outcome == "mismatch" and job.state is not None and job.state.status.exposes:
             self.shadow.be_eager(job.endpoint)
         self._on_outcome(job.endpoint, outcome, job.request_id)
 
