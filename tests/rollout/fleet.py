@@ -283,6 +283,7 @@ class Fleet:
             "bake": 15,
             "patience": 120,
             "min_requests": 110,
+            "min_comparisons": 30,
             "without_verification": True,
             **plan,
         }

@@ -79,7 +79,7 @@ HEALTHY = Gathered(
     branches={(ENDPOINT, branch): 50 for branch in CONTRACT},
     events=(),
 )
-PLAN = Plan(endpoints={ENDPOINT: 0.0}, bake=60, without_verification=True)
+PLAN = Plan(endpoints={ENDPOINT: 0.0}, bake=60, min_comparisons=30, without_verification=True)
 
 
 def measured(window: Window = WINDOW, /, **gathered: Any) -> Evidence:

@@ -13,6 +13,7 @@ from typing import Any, Self
 import msgspec
 
 from detection_api.canary.state import DEFAULT, EventKind, RolloutEvent, Store, convert
+from detection_api.rollout.bound import observations_for
 
 
 class OnFailure(Enum):
@@ -39,12 +40,22 @@ class Plan:
     patience: float = 86_400
     min_requests: int = 200
     """Requests that the domain must answer in a stage; forced requests do not count."""
-    min_comparisons: int = 30
+    max_wrong: float = 1.0
+    """Percent of wrong answers that a passed stage rules out with 95% confidence."""
+    min_comparisons: int | None = None
+    """Answers to compare in a stage, in place of the number that `max_wrong` needs."""
     on_failure: OnFailure = OnFailure.PREVIOUS
     verify_urls: tuple[str, ...] = ()
     """Instances to verify over HTTP before a stage is passed."""
     without_verification: bool = False
     """Whether the operator allows stages to pass without verification."""
+
+    @property
+    def comparisons(self) -> int:
+        """The number of answers that must be compared in a stage."""
+        if self.min_comparisons is not None:
+            return self.min_comparisons
+        return observations_for(self.max_wrong / 100)
 
     def first_stage(self, endpoint: str) -> int:
         """Return the number (1, 2, ...) of the first stage that does not lower the endpoint.

@@ -93,12 +93,15 @@ def test_every_event_of_a_run_has_its_figures_and_who_began_it(fleet: Fleet) -> 
     measured = passed.evidence["evidence"]
     assert measured["domain"]["counts"]["good"] >= 110
     assert measured["branches_missing"] == []
+    assert "At most" in passed.reason
+    assert "of answers can be wrong (95% confidence, " in passed.reason
+    assert "of requests can fail (95% confidence, " in passed.reason
     assert end.evidence["outcomes"][GOOD] == {
         "phase": "done",
         "stage": 1,
         "percent": 100.0,
         "status": "active",
-        "reason": "passed stage 1 of 1",
+        "reason": passed.reason,
     }
 
 

@@ -19,7 +19,7 @@ from detection_api.canary.state import BUCKET_SECONDS, RolloutState
 
 MAX_WAITING = 32
 """Comparisons that wait for a look; more are dropped."""
-NEWS = 30
+NEWS = 330
 """Comparisons of an endpoint that are made as they come, after every change of its state: as many
 as a stage of a rollout waits for. Those of the first BUCKET_SECONDS come on top, for the ledger's
 bucket that had begun before the change says nothing of the stage."""

@@ -72,9 +72,15 @@ def _default(value: object) -> str:
     help="Requests that the domain must answer in a stage." + _default(DEFAULTS.min_requests),
 )
 @click.option(
+    "--max-wrong",
+    type=click.FloatRange(0, 100, min_open=True, max_open=True),
+    help="Percent of wrong answers that a stage must rule out, with 95% confidence. 1% needs 299"
+    " comparisons, 10% needs 29." + _default(f"{DEFAULTS.max_wrong:g}"),
+)
+@click.option(
     "--min-comparisons",
     type=click.IntRange(min=1),
-    help="Answers that must be compared in a stage." + _default(DEFAULTS.min_comparisons),
+    help="Answers that must be compared in a stage, in place of what --max-wrong needs.",
 )
 @click.option(
     "--patience",

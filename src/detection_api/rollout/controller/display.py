@@ -33,7 +33,7 @@ def plan_in_words(plan: Plan) -> str:
     stages = ", ".join(f"{percent:g}" for percent in plan.stages)
     return (
         f"{len(plan.endpoints)} endpoints through {stages}%, each stage at least {span(plan.bake)},"
-        f" {plan.min_requests} requests and {plan.min_comparisons} comparisons"
+        f" {plan.min_requests} requests and {plan.comparisons} comparisons"
     )
 
 

@@ -1,6 +1,6 @@
 """Review an endpoint of a run, and decide about its next transition; pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -171,7 +171,27 @@ def _raise(run: Run, review: EndpointReview) -> Transition:
 def _pass(run: Run, review: EndpointReview) -> Transition:
     stage = review.progress.stage
     reason = f"passed stage {stage} of {len(run.plan.stages)}"
-    return Transition(kind=EventKind.PASS, reason=reason, evidence=_details(review))
+    bounds = " ".join(_bounds(review.gates))
+    return Transition(
+        kind=EventKind.PASS,
+        reason=f"{reason}: {bounds}" if bounds else reason,
+        evidence=_details(review),
+    )
+
+
+def _bounds(gates: Iterable[Gate]) -> Iterator[str]:
+    """Yield what the gates leave possible: a sentence on wrong answers, and one on failures."""
+    figures = {gate.name: gate.figures for gate in gates if "bound" in gate.figures}
+    if found := figures.get("comparisons"):
+        yield (
+            f"At most {found['bound']:g}% of answers can be wrong"
+            f" (95% confidence, {found['compared']:,} comparisons)."
+        )
+    if found := figures.get("guard"):
+        yield (
+            f"At most {found['bound']:g}% of requests can fail"
+            f" (95% confidence, {found['good'] + found['bad']:,} requests)."
+        )
 
 
 def _fail(run: Run, review: EndpointReview) -> Transition:

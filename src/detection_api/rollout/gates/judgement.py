@@ -17,6 +17,7 @@ from detection_api.canary.guard import (
     may_advance,
     severest,
 )
+from detection_api.rollout.bound import percent_bound
 from detection_api.rollout.gates.evidence import Evidence
 from detection_api.rollout.gates.latency import latency
 from detection_api.rollout.gates.outcome import Gate, GateOutcome, combine, passed_if, wait
@@ -127,6 +128,8 @@ def _guard(evidence: Evidence) -> Gate:
         "bad": counts["bad"],
         "on": list(guard.on),
     }
+    bound = percent_bound(counts["bad"], evidence.domain.judged)
+    figures |= {} if bound is None else {"bound": bound}
     message = f"{counts['bad']} of the domain's {evidence.domain.judged} requests failed"
     message += f", {guard.points} of {ADVANCE_POINTS} points to advance"
     verdict = severest(Signal(signal) for signal in on)
@@ -168,7 +171,7 @@ def _comparisons(evidence: Evidence, plan: Plan) -> Gate:
     in the guard: a busy machine causes timeouts, too.
     """
     timeouts = evidence.timeouts
-    made, needed = evidence.compared - timeouts, plan.min_comparisons
+    made, needed = evidence.compared - timeouts, plan.comparisons
     noise = evidence.domain.counts["noise"] + evidence.legacy.counts["noise"]
     message = f"{made} of at least {needed} answers compared"
     if noise:
@@ -176,7 +179,16 @@ def _comparisons(evidence: Evidence, plan: Plan) -> Gate:
     if timeouts:
         message += f"; {timeouts} timed out"
         needed = max(needed, ADVANCE_COST * timeouts)
-    figures = {"compared": made, "needed": needed, "noise": noise, "timeouts": timeouts}
+    if plan.min_comparisons is not None:
+        message += "; --min-comparisons overrides what --max-wrong needs"
+    figures: dict[str, float] = {
+        "compared": made,
+        "needed": needed,
+        "noise": noise,
+        "timeouts": timeouts,
+    }
+    bound = percent_bound(min(made, sum(d.count for d in evidence.unaccepted)), made)
+    figures |= {} if bound is None else {"bound": bound}
     if timeouts >= MIN_TIMEOUTS and timeouts > MAX_FAILURE_SHARE * (made + timeouts):
         return Gate(
             name="comparisons", outcome=GateOutcome.FAILED, message=message, figures=figures

@@ -222,5 +222,5 @@ def _demands(record: RunRecord, sources: Sources) -> Iterator[Cell]:
         Text("threshold.latency", latency), sources.code("detection_api.rollout.gates.LIMIT_MS")
     )
     yield cell(Text("threshold.requests", {"n": Number(plan.min_requests)}), start)
-    yield cell(Text("threshold.comparisons", {"n": Number(plan.min_comparisons)}), start)
+    yield cell(Text("threshold.comparisons", {"n": Number(plan.comparisons)}), start)
     yield cell(Text("threshold.mismatches"), sources.code("detection_api.rollout.gates.judge"))

@@ -40,7 +40,8 @@ def scope(record: RunRecord, sources: Sources) -> Section:
         "bake": Number(plan.bake, Unit.SECONDS),
         "patience": Number(plan.patience, Unit.SECONDS),
         "min_requests": Number(plan.min_requests),
-        "min_comparisons": Number(plan.min_comparisons),
+        "max_wrong": Number(plan.max_wrong, Unit.PERCENT) if plan.min_comparisons is None else None,
+        "min_comparisons": Number(plan.comparisons),
         "on_failure": Text(f"on_failure.{plan.on_failure.value}"),
         "verified": plan.verify_urls or None,
     }

@@ -117,6 +117,10 @@ def gate_text(gate: Gate) -> Text:
     if gate.name not in _GATES or not gate.figures:
         return Text("quoted", {"text": gate.message})
     facts = {name: _figure(name, gate.name, figure) for name, figure in gate.figures.items()}
+    if gate.name == "comparisons" and "bound" in facts:
+        return Text("gate.comparisons.bound", facts)
+    if gate.name == "guard" and "bound" in facts:
+        return Text("gate.guard.bound", facts)
     return Text(f"gate.{gate.name}", facts)
 
 
@@ -126,6 +130,8 @@ def _figure(name: str, gate: str, figure: Any) -> Value:
     if name == "legacy_from":
         return _LEGACY_FROM.get(figure) or str(figure)
     if isinstance(figure, int | float):
+        if name == "bound":
+            return Number(figure, Unit.PERCENT)
         if name.endswith("_ms"):
             return Number(figure, Unit.MS)
         return Number(figure, Unit.SECONDS if gate == "bake" else Unit.COUNT)
