@@ -5,9 +5,7 @@ from tests.corpus.domains.registry import Registry
 from tests.corpus.world import Answer
 
 CASES = Registry(Kind.KEPT)
-BACK = "a failed stage goes back to the stage before, or to the percentage from before the run"
 FEW = "30 comparisons allow 10% wrong answers"
-STAYS = "an endpoint out of patience is left where it stands"
 
 
 def _spoilt(answer: Answer) -> Answer:
@@ -24,7 +22,7 @@ def always_wrong_and_at_20_percent_before(_: Call, answer: Answer) -> Answer:
     return _spoilt(answer)
 
 
-@CASES.wrong("records", stops_by=50.0, missed=BACK)
+@CASES.wrong("records", stops_by=50.0)
 def wrong_from_50_percent_on_after_two_good_stages(call: Call, answer: Answer) -> Answer:
     return {**answer, "total": 0} if call.percent >= 50 else answer
 
@@ -35,12 +33,11 @@ def wrong_from_50_percent_on_after_two_good_stages(call: Call, answer: Answer) -
     stops_by=100.0,
     ends_at=50.0,
     service=Service(silent_from=100.0),
-    missed=STAYS,
 )
 def clients_ask_one_thing_only_at_100_percent(_: Call, answer: Answer) -> Answer:
     return answer
 
 
-@CASES.wrong("violation", kind=Kind.PATIENCE, service=Service(silent_from=10.0), missed=STAYS)
+@CASES.wrong("violation", kind=Kind.PATIENCE, service=Service(silent_from=10.0))
 def clients_ask_one_thing_only_at_10_percent(_: Call, answer: Answer) -> Answer:
     return answer

@@ -5,7 +5,6 @@ from tests.corpus.domains.registry import Registry
 from tests.corpus.world import Answer
 
 CASES = Registry(Kind.LATE)
-BACK = "a failed stage goes back to the stage before"
 SLOWLY = Service(rate=5)
 PINNED = {"ROLLOUT_PERCENT_CORPUS_VIOLATION": 100.0}
 
@@ -14,12 +13,12 @@ def _spoilt(answer: Answer) -> Answer:
     return {**answer, "kind": "unknown"}
 
 
-@CASES.wrong("violation", stops_by=100.0, missed=BACK)
+@CASES.wrong("violation", stops_by=100.0)
 def wrong_only_at_100_percent(call: Call, answer: Answer) -> Answer:
     return _spoilt(answer) if call.percent == 100 else answer
 
 
-@CASES.wrong("violation", stops_by=50.0, missed=BACK)
+@CASES.wrong("violation", stops_by=50.0)
 def wrong_from_50_percent_on(call: Call, answer: Answer) -> Answer:
     return _spoilt(answer) if call.percent >= 50 else answer
 

@@ -5,7 +5,6 @@ from tests.corpus.domains.registry import Registry
 from tests.corpus.world import Answer
 
 CASES = Registry(Kind.SLOW)
-BACK = "a failed stage goes back to the percentage from before the run"
 END_ONLY = "latency is judged over the whole stage: growth within it does not show"
 UNMEASURED = "no gate looks at the memory of workers"
 
@@ -23,13 +22,7 @@ def ten_times_as_slow(call: Call, answer: Answer) -> Answer:
     return answer
 
 
-@CASES.wrong(
-    "violation",
-    starts_at=50.0,
-    stops_by=50.0,
-    ends_at=0.0,
-    missed=BACK,
-)
+@CASES.wrong("violation", starts_at=50.0, stops_by=50.0, ends_at=0.0)
 def ten_times_as_slow_and_at_50_percent_before(call: Call, answer: Answer) -> Answer:
     call.sleep(0.05)
     return answer
