@@ -1,4 +1,4 @@
-"""What workers share: states, events, the ledger, mismatches; and the store that keeps them.
+"""The values that workers share (states, events, ledger, mismatches), and the store for them.
 
 `types` has the values, `store` the port, `memory` one implementation, `postgres` the other.
 """

@@ -1,8 +1,8 @@
-"""Values from JSON as the types that they are of, whichever threads ask at once.
+"""Convert values from JSON to types, safely under threads.
 
-msgspec learns a type when it first meets it. A thread that meets the same type meanwhile can find
-it half learned, and the process ends with a segmentation fault (msgspec 0.22). So a type is learned
-under a lock: before it is used in requests (`learned`), or each time that it is used (`convert`).
+msgspec analyses a type at its first use. A second thread that uses the type meanwhile can find the
+analysis incomplete, and the process ends with a segmentation fault (msgspec 0.22). So a lock guards
+the analysis: before requests use a type (`learned`), or at each use (`convert`).
 """
 
 import threading
@@ -15,16 +15,16 @@ _learning = threading.Lock()
 
 
 def learned(kind: Any) -> Any:
-    """`kind`, which `msgspec.convert` may from now on be asked for by any thread."""
+    """Return `kind`, which any thread may pass to `msgspec.convert` from now on."""
     with _learning:
         msgspec.json.Decoder(kind)
     return kind
 
 
 def convert(value: Any, kind: type[_T], *, str_keys: bool = False) -> _T:
-    """`value` as a `kind`; `str_keys` where it has numbers for keys, which JSON writes as text.
+    """Return `value` as a `kind`. Set `str_keys` if its keys are numbers, which JSON has as text.
 
-    Raises msgspec.ValidationError for what is none.
+    Raises msgspec.ValidationError if it is no `kind`.
     """
     with _learning:
         return msgspec.convert(value, kind, str_keys=str_keys)

@@ -19,38 +19,38 @@ from detection_api.canary.state.types import (
 )
 
 WORKER_SILENT_AFTER = timedelta(minutes=1)
-"""A worker that has not been heard from for so long is not reported any more."""
+"""A worker that is silent for so long is not reported."""
 WORKER_FORGOTTEN_AFTER = timedelta(days=1)
-"""For so long a batch that is sent again is known to have been counted."""
+"""For so long a batch that is sent twice is recognised."""
 
 
 class StaleEpochError(Exception):
-    """The state was changed by somebody else since it was read; read it again."""
+    """The stored state is newer than the one that was read; read it again."""
 
 
 class Store(Protocol):
-    """What workers share. All implementations pass one suite of promises.
+    """The store that workers share. All implementations pass one suite of promises.
 
-    Every method may raise whatever its backend raises; nothing is then half done.
+    Every method may raise its backend's errors, and then has changed nothing.
     """
 
     def now(self) -> datetime:
-        """The store's clock, which every moment in here is of."""
+        """Return the time by the store's clock, as all moments here."""
 
     def read(self) -> Shared:
-        """All states, and the accepted differences that have not expired."""
+        """Return all states, and the accepted differences that have not expired."""
 
     def write(
         self, state: RolloutState, kind: EventKind, evidence: Mapping[str, Any], run: int = 0
     ) -> RolloutState:
-        """Compare-and-swap with its event: store `state` if its epoch is still the stored one.
+        """Store `state` and its event if its epoch is still the stored one (compare-and-swap).
 
-        Returns what is stored now, at the next epoch. Where this takes back a rollback,
-        `resumed_at` becomes now. Raises StaleEpochError.
+        Returns the stored state, at the next epoch. If it ends a rollback, `resumed_at` is now.
+        Raises StaleEpochError.
         """
 
     def append(self, event: RolloutEvent) -> RolloutEvent:
-        """Add an event that changes no state; as stored: its id and moment are the store's."""
+        """Add an event that changes no state; return it with the store's id and moment."""
 
     def events(
         self,
@@ -59,12 +59,12 @@ class Store(Protocol):
         run: int | None = None,
         before: int | None = None,
     ) -> list[RolloutEvent]:
-        """The newest events, those before that id, newest first; a run's START belongs to it."""
+        """Return events, newest first, with ids below `before`; a run includes its START."""
 
     def flush(self, heartbeat: Heartbeat, number: int, batch: LedgerBatch, age: float) -> None:
-        """Add a worker's batch, whose counting began `age` seconds ago; sent twice, once.
+        """Add a worker's batch, whose counting began `age` seconds ago.
 
-        A worker numbers its batches 1, 2, ...; one that is not newer than the last is ignored.
+        A worker numbers its batches 1, 2, ...; a batch that was added already is ignored.
         """
 
     def ledger(
@@ -74,35 +74,38 @@ class Store(Protocol):
         endpoint: str | None = None,
         width: timedelta = BUCKET,
     ) -> list[LedgerRow]:
-        """The rows of all buckets from `since` on, or of the last `since`, oldest first.
+        """Return the rows of all buckets from `since` on, oldest first; a duration ends now.
 
-        With `until`, only of the buckets that begin before it; with `endpoint`, only of that one.
-        Rows are added up to buckets of this `width`, a multiple of BUCKET, counted from 1970.
+        With `until`, only buckets that begin before it; with `endpoint`, only that endpoint. Rows
+        are added up to buckets of this `width`, a multiple of BUCKET, counted from 1970.
         """
 
     def usage(self, since: datetime | timedelta) -> list[Usage]:
-        """The counts of the same rows, added up by endpoint and arm, in that order."""
+        """Return the counts since `since`, added up by endpoint and arm, in that order."""
 
     def workers(self) -> list[Worker]:
-        """Every worker that has been heard from within the last minute."""
+        """Return the workers with a heartbeat within the last minute."""
 
     def mismatches(self, endpoint: str | None = None) -> list[Mismatch]:
-        """All mismatches, the most frequent first."""
+        """Return all mismatches, the most frequent first."""
 
     def branches(self) -> dict[tuple[str, str], int]:
-        """How many compared answers took each branch, by endpoint and branch."""
+        """Return the number of compared answers by endpoint and branch."""
 
     def accept(self, difference: AcceptedDifference) -> AcceptedDifference:
-        """Add an accepted difference; as stored."""
+        """Add an accepted difference; return it as stored."""
 
     def accepted(self) -> list[AcceptedDifference]:
-        """Every accepted difference, expired ones too, oldest first."""
+        """Return all accepted differences, expired ones too, oldest first."""
 
     def withdraw(self, identifier: int) -> bool:
-        """Remove an accepted difference; False where there is none of this id."""
+        """Remove an accepted difference; return False if none has this id."""
 
     def lead(self) -> bool:
-        """Whether the caller is the fleet's leader now; it stays so until it goes away."""
+        """Return whether the caller leads the fleet; a leader leads until it goes away."""
 
     def prune(self, older_than: timedelta) -> int:
-        """Remove ledger rows older than that; how many. Workers go a day after their last word."""
+        """Remove ledger rows older than that, and workers that are silent for a day.
+
+        Returns the number of removed rows.
+        """

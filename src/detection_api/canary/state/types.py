@@ -1,6 +1,6 @@
-"""What workers and hosts share, as values: arms, states, events, heartbeats, counts.
+"""The values that workers and hosts share: arms, states, events, heartbeats, counts.
 
-Every moment in here is the clock of the store: the clocks of hosts are never compared.
+All moments are by the store's clock: the clocks of hosts are never compared.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from detection_api.canary.state.ledger import Key, Tally
 
 DEFAULT = "*"
-"""The endpoint name of the state that applies where an endpoint has none of its own."""
+"""The endpoint name of the state for endpoints without a state of their own."""
 
 
 class Arm(StrEnum):
@@ -28,13 +28,13 @@ class Status(Enum):
     """Whether an endpoint's percentage applies."""
 
     ACTIVE = "active"
-    """It does."""
+    """The percentage applies."""
     HELD = "held"
-    """It does, and nobody raises it until an operator resumes."""
+    """The percentage applies, and cannot be raised until a resume."""
     ROLLED_BACK = "rolled_back"
-    """It does not: everything goes to legacy until an operator resumes."""
+    """Everything goes to legacy until an operator resumes."""
     UNKNOWN = "unknown"
-    """Never stored: a worker has not heard from the store for too long; everything to legacy."""
+    """Everything goes to legacy: the worker has no news from the store. Never stored."""
 
     @property
     def exposes(self) -> bool:
@@ -61,9 +61,9 @@ class RolloutState:
 
 
 def effective(states: Mapping[str, RolloutState], endpoint: str) -> RolloutState:
-    """The state that applies to `endpoint`: its own, else the default's, else 0 percent.
+    """Return the state that applies to `endpoint`: its own, else the default's, else 0 percent.
 
-    A default that is held or rolled back has the same done to every endpoint.
+    A default that is held or rolled back holds or rolls back every endpoint.
     """
     default = states.get(DEFAULT) or RolloutState(endpoint=DEFAULT)
     own = states.get(endpoint) or RolloutState(
@@ -80,7 +80,7 @@ _SEVERITY = {Status.ACTIVE: 0, Status.HELD: 1, Status.ROLLED_BACK: 2}
 
 
 class EventKind(Enum):
-    """What an event tells."""
+    """The kind of an event."""
 
     SET = "set"
     """The percent was changed."""
@@ -89,10 +89,10 @@ class EventKind(Enum):
     RESUME = "resume"
     """The rollback or the hold was taken back."""
     WARN = "warn"
-    """The guard saw too many failures or slow answers, not enough of them for a rollback."""
+    """The guard found failures or slow answers, too few for a rollback."""
     HOLD = "hold"
-    """The percent should not be raised: an operator says so, or the guard found the domain worse
-    than legacy."""
+    """The percent must not be raised: by an operator, or by the guard because the domain gave a
+    wrong answer. Or the guard found the domain worse than legacy, and advises not to raise it."""
     START = "start"
     """A rollout run began; the evidence is its plan."""
     STAGE = "stage"
@@ -107,12 +107,12 @@ class EventKind(Enum):
     """The run ended; the evidence is what became of each endpoint."""
     GRANT = "grant"
     REVOKE = "revoke"
-    """Somebody was given a token to see or change the rollout, or it was taken away."""
+    """A token to see or change the rollout was granted, or revoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutEvent:
-    """One line of the audit; never changed. `epoch` is the endpoint's at that moment.
+    """One entry of the audit; never changed. `epoch` is the endpoint's at that moment.
 
     `run` is the rollout run that it belongs to, which is the id of the run's START; 0 for none.
     """
@@ -130,10 +130,10 @@ class RolloutEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """What a worker says of itself with each batch; `uptime` in seconds.
+    """A worker's report with each batch; `uptime` is in seconds.
 
-    `epochs` are those it applies, by endpoint; `totals` its counts since it started; `vitals`
-    whatever the application measures, such as memory in bytes.
+    `epochs` are the applied ones by endpoint, `totals` the counts since the start, `vitals` the
+    application's measurements, such as memory in bytes.
     """
 
     worker: str
@@ -145,7 +145,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker as the store knows it: its last heartbeat, `silent` seconds ago."""
+    """A worker's last heartbeat, `silent` seconds ago."""
 
     heartbeat: Heartbeat
     silent: float
@@ -213,11 +213,11 @@ class AcceptedDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """What every worker keeps a copy of: all states by endpoint, and what is accepted now."""
+    """The part of the store that each worker copies: all states, and the accepted differences."""
 
     states: Mapping[str, RolloutState]
     accepted: tuple[AcceptedDifference, ...]
 
 
 class RolledBackError(Exception):
-    """The domain's transaction has not happened and will not; its `__cause__` says why."""
+    """The domain's transaction was rolled back; the `__cause__` says why."""
