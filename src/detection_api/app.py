@@ -1,4 +1,4 @@
-"""Joins the parts into an application; the only place that does."""
+"""Joins the parts into an application; no other module does."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -61,7 +61,7 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
 
 
 def _connect(app: Flask, settings: Settings) -> None:
-    """Tell every part where its data is; nobody connects before the first request."""
+    """Give every part its database; none connects before the first request."""
     assert models, "registers the tables with the metadata that migrations compare"
     app.config["SQLALCHEMY_DATABASE_URI"] = "postgresql+psycopg2://"
     # libpq reads the URL itself: SQLAlchemy would refuse one with several hosts.
@@ -81,7 +81,7 @@ def _connect(app: Flask, settings: Settings) -> None:
 
 
 def _replicated(pool: Pool, settings: Settings) -> Reads:
-    """The domain's `pool`, and a replica in front of it."""
+    """Return the domain's `pool`, behind a replica if there is one."""
     watch = Watch(
         _pool("watch_primary", settings.database_url, 1, CHECK_TIMEOUT),
         _pool("watch_replica", settings.database_read_url, 1, CHECK_TIMEOUT),
@@ -92,7 +92,7 @@ def _replicated(pool: Pool, settings: Settings) -> Reads:
 
 
 def _pool(name: str, url: str, size: int, deadline: float) -> Pool:
-    """A pool that never writes, and is watched."""
+    """Return a read-only pool that process metrics cover."""
     pool = Pool(
         url,
         size=size,
@@ -105,6 +105,6 @@ def _pool(name: str, url: str, size: int, deadline: float) -> Pool:
 
 
 def _settle(settings: Settings) -> float:
-    """Seconds by which one arm may see a change later than the other."""
+    """Return the seconds by which one arm may see a change later than the other."""
     lag = settings.replica_lag_limit_s + CHECK_VALID_FOR if settings.database_read_url else 0
     return SETTLE + lag + settings.cache_ttl_s

@@ -1,4 +1,4 @@
-"""What is made once at import and joined to an application by `create_app`."""
+"""Objects made once at import; `create_app` joins them to an application."""
 
 from flask_sqlalchemy import SQLAlchemy
 

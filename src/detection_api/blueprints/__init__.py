@@ -1,1 +1,1 @@
-"""The routes, a blueprint per domain; each route declares, the canary serves."""
+"""The routes, one blueprint per domain; a route declares, and the canary serves."""

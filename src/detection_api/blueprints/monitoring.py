@@ -61,10 +61,10 @@ def prometheus() -> Response:
 
 
 class _PostgresConnections(Collector):
-    """Counted at every scrape; no sample when PostgreSQL does not say in time."""
+    """Collects values at each scrape; gives no sample if PostgreSQL does not answer in time."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One gauge, or none."""
+        """Yield one gauge, or nothing."""
         count = metrics.postgres_connections()
         if count is not None:
             yield GaugeMetricFamily(

@@ -21,7 +21,7 @@ _NOT_KEPT = ("cursor", "offset")
 
 
 def next_page(page: Mapping[str, Any]) -> dict[str, str]:
-    """The `Link` header of a page that is full; none where there is nothing after it.
+    """Return the `Link` header of a full page; empty if nothing follows it.
 
     A page that ends with the very last record may have a link to an empty one.
     """
@@ -35,5 +35,5 @@ def next_page(page: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _moment(timestamp: datetime | str) -> datetime:
-    """Legacy has it as text already."""
+    """Return a timestamp as a datetime; legacy gives it as text."""
     return datetime.fromisoformat(timestamp) if isinstance(timestamp, str) else timestamp

@@ -1,4 +1,4 @@
-"""The rollout, for operators: how it stands, and changes to it. None of this is canaried."""
+"""The rollout's state and its changes, for operators. No route here is canaried."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -78,7 +78,7 @@ def mismatches(*, endpoint: str | None, limit: int) -> dict[str, Any]:
 
 
 def _takes(order: type[RolloutOrderSchema]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a view that carries out an order, for operators alone."""
+    """Declare a view that carries out an order; it requires an operator's token."""
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         for status in _REFUSALS:

@@ -1,4 +1,4 @@
-"""The operators' page at /console: how the rollout stands, live, and changes to it."""
+"""The operators' page at /console: it shows the rollout live and changes it."""
 
 from flask import Blueprint, Flask
 
@@ -11,7 +11,7 @@ from detection_api.rollout.extension import rollout_of
 
 
 def init_app(app: Flask) -> None:
-    """Serve the console of `app`, which has a rollout."""
+    """Add the console to `app`, which must have a rollout."""
     blueprint = Blueprint(
         "console",
         __name__,

@@ -1,4 +1,4 @@
-"""What operators do in the console: roll back, set, hold and resume, each after a question."""
+"""The console's changes: roll back, set, hold and resume, each after a confirmation."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ MAX_REASON = 500
 
 
 class _UnreadableError(ValueError):
-    """A field of the form cannot be used; the message is the key of what to say."""
+    """A form field is invalid; the message is a key of the console's texts."""
 
 
 def _percent_set(form: Mapping[str, str]) -> changes.Change:
@@ -49,7 +49,7 @@ def _reason(form: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something an operator can do; `change` reads what the form says of it."""
+    """A change that an operator can make; `change` reads it from the form."""
 
     kind: EventKind
     change: Callable[[Mapping[str, str]], changes.Change]
@@ -64,19 +64,19 @@ ACTIONS: Mapping[str, Action] = {
 
 
 def init_app(blueprint: Blueprint) -> None:
-    """Add the forms."""
+    """Add the routes of the forms."""
     blueprint.add_url_rule("/<action>/<name>", view_func=ask, methods=["GET"])
     blueprint.add_url_rule("/<action>/<name>", view_func=give, methods=["POST"])
 
 
 def ask(action: str, name: str) -> ResponseReturnValue:
-    """The question before a change: what it does, and why it is done."""
+    """Show the confirmation of a change: its effect, and a field for the reason."""
     _known(action, name)
     return _question_of_now(action, name)
 
 
 def give(action: str, name: str) -> ResponseReturnValue:
-    """Do it, with its event; then back to the page that shows it."""
+    """Make the change and its event, then redirect to the page that shows it."""
     wanted = _known(action, name)
     rollout = rollout_of()
     try:
@@ -100,7 +100,7 @@ def give(action: str, name: str) -> ResponseReturnValue:
 
 
 def _order(wanted: Action, name: str, form: Mapping[str, str]) -> Order:
-    """The order that a form gives. A rollback holds whatever was changed since one looked."""
+    """Return the form's order; only a rollback ignores changes made since the page was shown."""
     epoch = form.get("epoch", "")
     is_bound = epoch.isdecimal() and wanted.kind is not EventKind.ROLLBACK
     return Order(
@@ -114,7 +114,7 @@ def _order(wanted: Action, name: str, form: Mapping[str, str]) -> Order:
 
 
 def _known(action: str, name: str) -> Action:
-    """The action that an address names. Raises NotFound, and Forbidden for those who may look."""
+    """Return the action of this name; raises NotFound, or Forbidden for read-only operators."""
     if action not in ACTIONS or name not in (DEFAULT, *console().details):
         raise NotFound
     if not session().may_change:
@@ -123,7 +123,7 @@ def _known(action: str, name: str) -> Action:
 
 
 def _question_of_now(action: str, name: str, error: str = "") -> str:
-    """A question about what is so now; what another worker has shown may be newer than ours."""
+    """Render a confirmation from fresh data; another worker may have shown newer data than ours."""
     console().forget()
     return _question(action, name, error)
 

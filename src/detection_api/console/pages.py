@@ -1,4 +1,4 @@
-"""The console's pages that are looked at; each is drawn in sections, which keep themselves live."""
+"""The console's pages; each consists of sections that update themselves."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -21,20 +21,20 @@ ENDPOINT = ("state", "chart", "mismatches", "events")
 
 
 def init_app(blueprint: Blueprint) -> None:
-    """Add the pages."""
+    """Add the routes of the pages."""
     blueprint.add_url_rule("/", view_func=overview)
     blueprint.add_url_rule("/endpoints/<name>", view_func=endpoint)
 
 
 def overview() -> ResponseReturnValue:
-    """The one screen: every endpoint, what needs somebody, the workers, what happened."""
+    """Show the overview: endpoints, concerns, workers and events."""
     view = console().snapshot.view()
     facts = _facts(view.value) if view.value else {}
     return _show("overview", OVERVIEW, facts, is_away=view.is_away)
 
 
 def endpoint(name: str) -> ResponseReturnValue:
-    """One endpoint: its state, its last hour, its mismatches with samples, its events."""
+    """Show one endpoint: its state, last hour, mismatches with samples, and events."""
     details = console().details.get(name)
     if details is None:
         raise NotFound
@@ -49,7 +49,7 @@ def endpoint(name: str) -> ResponseReturnValue:
 
 
 def _facts(snapshot: ConsoleSnapshot, endpoint: str | None = None) -> dict[str, Any]:
-    """What sections show of a snapshot; the chart is of one endpoint, or of all."""
+    """Return the template values of a snapshot; the chart covers one endpoint or all."""
     rows = figures.rows(snapshot)
     return {
         "snapshot": snapshot,
@@ -64,7 +64,7 @@ def _facts(snapshot: ConsoleSnapshot, endpoint: str | None = None) -> dict[str, 
 
 
 def _done(snapshot: ConsoleSnapshot) -> Any:
-    """The event of the change that led to this page, once it is read: what was done, by whom."""
+    """Return the event of the change that led to this page; None until it is read."""
     changed = request.args.get("changed"), request.args.get("epoch", type=int)
     found = (event for event in snapshot.events if (event.endpoint, event.epoch) == changed)
     return next(found, None)
@@ -73,9 +73,9 @@ def _done(snapshot: ConsoleSnapshot) -> Any:
 def _show(
     page: str, sections: Sequence[str], facts: Mapping[str, Any], **more: Any
 ) -> ResponseReturnValue:
-    """A page, or for one that is open the sections that it does not have in their new versions.
+    """Render a page, or only the changed sections for a page that is open.
 
-    Where nothing was ever read there is the banner only, and what an open page shows stays.
+    Before the first read there is only a banner; an open page keeps its sections.
     """
     context = {**facts, **more}
     names = ["banner", *(sections if facts else ())]

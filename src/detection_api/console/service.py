@@ -1,4 +1,4 @@
-"""What the console of one application works with."""
+"""The objects that the console of one application uses."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from detection_api.console.session.sessions import Sessions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
-    """The store that it changes, what it has read of it, and who is logged in."""
+    """The store that the console changes, its cached data, and its sessions."""
 
     store: Store
     snapshot: Cached[ConsoleSnapshot]
@@ -27,20 +27,20 @@ class Console:
     def of(
         cls, store: Store, sessions: Sessions, source: Source, endpoints: Collection[str]
     ) -> Self:
-        """The console of an application with these `endpoints`, of which `source` reads."""
+        """Return the console for these `endpoints`, whose data `source` reads."""
         details = {name: Cached(partial(source.details, name)) for name in endpoints}
         return cls(
             store=store, snapshot=Cached(source.snapshot), details=details, sessions=sessions
         )
 
     def forget(self) -> None:
-        """Have everything read anew: something was changed."""
+        """Make the next view read everything again, after a change."""
         self.snapshot.forget()
         for details in self.details.values():
             details.forget()
 
 
 def console() -> Console:
-    """The console of the application in progress."""
+    """Return the console of the current application."""
     found: Console = current_app.extensions["console"]
     return found

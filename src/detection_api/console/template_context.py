@@ -1,4 +1,4 @@
-"""What the console's templates use: words in the reader's language, and formats for figures."""
+"""Gives templates the words of the reader's language, and formats for figures."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime

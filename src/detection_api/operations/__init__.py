@@ -1,4 +1,4 @@
-"""What operators of a Flask application with a canary need, from one call of `init_app`.
+"""Adds all that operators of a canary need to a Flask application: see `init_app`.
 
 It joins the canary's store, the console, operators' tokens and /metrics to any application;
 docs/canary.md shows how. `create_tables` makes the tables where no migrations do.

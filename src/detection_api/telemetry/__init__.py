@@ -1,1 +1,1 @@
-"""What a process tells of itself: its log lines, its memory, its pools."""
+"""Log lines and metrics of a process: its requests, its memory, its pools."""

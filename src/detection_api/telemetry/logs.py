@@ -1,4 +1,4 @@
-"""Structured JSON logs: one line a request, and every line with its request id."""
+"""Structured JSON logs: one line per request, and every line has its request id."""
 
 import logging
 import random
@@ -51,21 +51,21 @@ def configure(level: str) -> None:
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Lines that no token can be in, whoever writes them."""
+    """Formats log lines as JSON and redacts tokens in all of them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of `record`."""
+        """Return the line of `record`."""
         return token_format.redacted(super().format(record))
 
 
 def _redact(record: logging.LogRecord) -> bool:
-    """Keep tokens out of gunicorn's own lines, which show headers that it cannot read."""
+    """Redact tokens in gunicorn's own lines, which quote headers that it cannot parse."""
     record.msg, record.args = token_format.redacted(record.getMessage()), ()
     return True
 
 
 def _add_facts(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Add what is known of the request in progress, if one is."""
+    """Add the fields of the current request, if there is one."""
     if has_request_context() and "facts" in g:
         for name, value in g.facts.items():
             line.setdefault(name, value)
@@ -73,19 +73,19 @@ def _add_facts(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.t
 
 
 def bind(**facts: str) -> None:
-    """Have every later line about the request in progress say so, if `init_app` was called."""
+    """Add fields to all later lines of the current request, if `init_app` was called."""
     if "facts" in g:
         g.facts.update(facts)
 
 
 def request_id() -> str:
-    """The id of the request in progress: the client's `X-Request-ID`, or one made for it."""
+    """Return the current request's id: the client's `X-Request-ID`, or a generated one."""
     identifier: str = g._get_current_object().request_id
     return identifier
 
 
 def init_app(app: Flask) -> None:
-    """Give every request of `app` an id, and a line in the log when it is answered."""
+    """Give every request of `app` an id, and log a line when it is answered."""
     app.before_request(_open)
     app.after_request(_close)
 

@@ -1,6 +1,6 @@
-"""What this process measures of itself: memory, and connections in its pools.
+"""Measures this process: its memory, and the connections in its pools.
 
-The canary's heartbeat carries it to the fleet, Prometheus has it as gauges.
+The canary's heartbeat sends the values to the fleet; Prometheus reads them as gauges.
 """
 
 import os
@@ -34,14 +34,14 @@ _pools: dict[str, Pool] = {}
 
 
 def watch(name: str, pool: Pool) -> None:
-    """Have `vitals` tell of `pool` from now on; a pool of the same name is forgotten."""
+    """Include `pool` in `vitals` from now on, in place of an earlier pool of that name."""
     _pools[name] = pool
 
 
 def measure() -> Mapping[str, float]:
-    """`memory_bytes`, and `pool_<name>_in_use` and `pool_<name>_idle` connections of each pool.
+    """Return `memory_bytes`, and `pool_<name>_in_use` and `pool_<name>_idle` for each pool.
 
-    Sets the gauges too, so it is to be called as often as they shall be fresh.
+    Also sets the gauges, so they are as fresh as the last call.
     """
     measured: dict[str, float] = {MEMORY_BYTES: resident_bytes()}
     _MEMORY.set(measured[MEMORY_BYTES])
@@ -53,7 +53,7 @@ def measure() -> Mapping[str, float]:
 
 
 def resident_bytes() -> int:
-    """This process's memory that is not swapped out; its peak on a system without /proc."""
+    """Return this process's resident memory; its peak on a system without /proc."""
     try:
         pages = int(_STATM.read_text().split()[1])
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Who an operator is: tokens shown as `Authorization: Bearer ...`, and what they allow."""
+"""Authenticates operators by `Authorization: Bearer` tokens, and checks their roles."""
 
 import math
 from collections.abc import Callable
@@ -28,21 +28,21 @@ View = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class _Gate:
-    """What an application knows its operators by."""
+    """The tokens and the throttle of one application."""
 
     recognition: Recognition
     throttle: Throttle
 
 
 def init_app(app: Flask, tokens: Tokens, throttle: Throttle) -> None:
-    """Have `app` know its operators by `tokens`, and `throttle` those who show wrong ones."""
+    """Authenticate operators of `app` by `tokens`; `throttle` limits wrong tokens."""
     app.extensions["auth"] = _Gate(Recognition(tokens), throttle)
 
 
 def needs(role: Role) -> Callable[[View], View]:
-    """Have a view answer bearers of a token of this role, or of a higher one, and nobody else.
+    """Restrict a view to bearers of a token of this role or a higher one.
 
-    The view finds the bearer as `bearer()`. `role` becomes an attribute, for the documentation.
+    The view gets the operator from `bearer()`. `role` becomes an attribute, for the documentation.
     """
 
     def decorate(view: View) -> View:
@@ -59,16 +59,17 @@ def needs(role: Role) -> Callable[[View], View]:
 
 
 def bearer() -> Operator:
-    """The operator that `needs` has let through."""
+    """Return the operator that `needs` has authenticated."""
     operator: Operator = g.operator
     return operator
 
 
 def authenticate(token: str | None, client: str) -> Operator:
-    """Whose token this is, which the client at that address shows.
+    """Return the operator of a token that the client at an address sent.
 
-    Raises UnauthenticatedError for none, InvalidTokenError for a wrong one, ThrottledError for
-    too many of these; PostgreSQL's errors and DeadlineExceededError where it does not answer.
+    Raises UnauthenticatedError without a token, InvalidTokenError for a wrong token, and
+    ThrottledError after too many. If PostgreSQL is unreachable, raises its error or
+    DeadlineExceededError.
     """
     gate = _gate()
     operator = gate.recognition.by_token(token) if token else None
@@ -100,11 +101,11 @@ def allow(operator: Operator, role: Role) -> None:
         )
 
 
-def identify(asked: Request) -> str | None:
-    """The name of the operator whose token a request shows, if it shows one of ours."""
-    if "HTTP_AUTHORIZATION" not in asked.environ:  # of most clients; the header is dear to read
+def identify(request: Request) -> str | None:
+    """Return the name of the operator whose token a request has; None without a valid token."""
+    if "HTTP_AUTHORIZATION" not in request.environ:  # most clients; parsing the header is slow
         return None
-    token = _shown(asked)
+    token = _shown(request)
     if not token or not token.startswith(PREFIX):
         return None
     operator = _gate().recognition.by_token(token)
@@ -116,7 +117,7 @@ def _gate() -> _Gate:
     return gate
 
 
-def _shown(asked: Request) -> str | None:
-    """The token that a request shows."""
-    authorization = asked.authorization
+def _shown(request: Request) -> str | None:
+    """Return the token of a request; None if it has none."""
+    authorization = request.authorization
     return authorization.token if authorization and authorization.type == "bearer" else None

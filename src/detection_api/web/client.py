@@ -1,4 +1,4 @@
-"""Asks a running instance of this API over HTTP, as any client does."""
+"""An HTTP client for a running instance of this API."""
 
 import http.client
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ TIMEOUT = 10.0
 
 
 class UnreachableError(Exception):
-    """The instance gave no answer; the message says in one line how that was."""
+    """The instance did not answer; the message is one line with the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for one request."""
+    """The response to one request."""
 
     status: int
     headers: Message
@@ -27,13 +27,13 @@ class Reply:
 
     @property
     def canary(self) -> dict[str, str]:
-        """`X-Canary` in its parts, as `arm`, `reason` and perhaps `cause`; empty without one."""
+        """Return the parts of `X-Canary`: `arm`, `reason` and perhaps `cause`; empty without it."""
         arm, *why = self.headers.get("X-Canary", "").split("; ")
         return {"arm": arm, **dict(part.split("=", 1) for part in why if "=" in part)}
 
 
 class Client:
-    """Asks the instance at `base`, on a connection for each request: any worker may answer."""
+    """Sends requests to `base`, each on a new connection, so that any worker may answer."""
 
     def __init__(self, base: str, *, token: str | None = None, timeout: float = TIMEOUT) -> None:
         self.base = base.rstrip("/")
@@ -42,7 +42,7 @@ class Client:
         self._timeout = timeout
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Reply:
-        """The answer to GET `path`, which may have a query; raises UnreachableError."""
+        """Return the response to GET `path`, with its query; raises UnreachableError."""
         with closing(self._connection()) as connection:
             try:
                 connection.request(
@@ -64,12 +64,12 @@ class Client:
 
 
 def read_url(text: str) -> SplitResult:
-    """The parts of an instance's address; raises ValueError where it cannot be one."""
+    """Return the parts of an instance's address; raises ValueError if it is invalid."""
     url = urlsplit(text)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError("must be an http:// or https:// URL")
     if url.username is not None or url.query or url.fragment:
         raise ValueError("must be a plain address: no user, query or fragment")
-    if url.port == 0:  # reading one that is no number raises ValueError
+    if url.port == 0:  # reading `port` raises ValueError if it is not a number
         raise ValueError("must have a port above 0")
     return url

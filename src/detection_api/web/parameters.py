@@ -19,17 +19,17 @@ class Parameter:
 
     @property
     def is_required(self) -> bool:
-        """Whether every request has it."""
+        """Return whether every request has the parameter."""
         return self.field.required
 
     @property
     def fact(self) -> str:
-        """The name of the known values that it takes, `camera_id` for example."""
+        """Return the name of its known values, `camera_id` for example."""
         return str(self.field.metadata.get(TAKES, self.name))
 
     @property
     def bounds(self) -> tuple[Any, Any] | None:
-        """The lowest and the highest value; None without a range that has both."""
+        """Return the lowest and the highest value; None without a range that has both."""
         for check in self.field.validators:
             if isinstance(check, validate.Range) and None not in (check.min, check.max):
                 return check.min, check.max
@@ -37,7 +37,7 @@ class Parameter:
 
     @property
     def lengths(self) -> tuple[int, int | None]:
-        """The shortest and the longest text; None for any length."""
+        """Return the least and the greatest length of its text; None for any length."""
         for check in self.field.validators:
             if isinstance(check, validate.Length):
                 return check.min or 0, check.max
@@ -45,7 +45,7 @@ class Parameter:
 
     @property
     def members(self) -> tuple[Any, ...]:
-        """Every value of an enumeration or a boolean; empty for other parameters."""
+        """Return every value of an enumeration or a boolean; empty for other parameters."""
         if isinstance(self.field, fields.Boolean):
             return ("true", "false")
         for check in self.field.validators:

@@ -1,4 +1,4 @@
-"""Errors of every kind as RFC 9457 problems; the only place that turns them into HTTP."""
+"""Turns errors of every kind into RFC 9457 problems; no other module does."""
 
 from http import HTTPStatus
 from typing import Any
@@ -29,7 +29,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5
 """Seconds after which a client may ask again for what PostgreSQL could not say or take."""
 CHALLENGE = 'Bearer realm="detection-api"'
-"""How a client is asked for a token (RFC 6750)."""
+"""The header that requests a token (RFC 6750)."""
 
 _STATUS: dict[type[DetectionError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -67,7 +67,7 @@ def init_app(app: Flask) -> None:
 
 
 def problem(status: int, detail: str, **members: Any) -> Response:
-    """A problem response; `detail` is a sentence for a person."""
+    """Return a problem response; `detail` is a sentence for a person."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -102,13 +102,13 @@ def _from_database(error: Exception) -> Response:
 
 
 def _from_http(error: HTTPException) -> Response:
-    """A problem for what Flask, webargs and the canary raise; their headers are kept."""
+    """Return a problem for an error of Flask, webargs or the canary, with its headers."""
     if error.response is not None or error.code is None:
         return error.get_response()  # type: ignore[return-value]
     messages = _messages(error)
     detail = _DETAIL.get(error.code, HTTPStatus(error.code).description)
     if messages:
-        detail = "; ".join(f"{name}: {' '.join(said)}" for name, said in messages.items())
+        detail = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in messages.items())
     response = problem(error.code, detail, **({"errors": messages} if messages else {}))
     for name, value in error.get_headers():
         if name.lower() != "content-type":
@@ -123,12 +123,12 @@ def _from_bug(error: Exception) -> Response:
 
 
 def _messages(error: HTTPException) -> dict[str, list[str]]:
-    """Messages by parameter, which webargs nests by the parameter's place (path, query)."""
+    """Return messages by parameter; webargs nests them by location (path, query)."""
     by_place = getattr(error, "data", None) or {}
     messages: dict[str, list[str]] = {}
     for parameters in by_place.get("messages", {}).values():
-        # Of a body that cannot be read there is but a list of messages.
-        for name, said in parameters.items() if isinstance(parameters, dict) else ():
-            # A client may name a member of its body what no answer can repeat.
-            messages[name.encode(errors="replace").decode()] = [str(message) for message in said]
+        # An unreadable body has a list of messages instead of a mapping.
+        for name, texts in parameters.items() if isinstance(parameters, dict) else ():
+            # A client's member name may hold characters that UTF-8 cannot encode.
+            messages[name.encode(errors="replace").decode()] = [str(message) for message in texts]
     return messages

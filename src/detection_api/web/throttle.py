@@ -1,4 +1,4 @@
-"""How often clients may fail, over all workers of an instance, in constant time and memory."""
+"""Limits how often clients may fail, over all workers, in constant time and memory."""
 
 import mmap
 import os
@@ -23,9 +23,9 @@ _IPV6_HOST_BITS = 64
 
 
 class Throttle:
-    """One number a slot: the moment at which all of a client's failures are worked off.
+    """Holds one number per slot: the time at which a client's failures are worked off.
 
-    That is the generic cell rate algorithm (ITU-T I.371). Processes that map the same file at
+    This is the generic cell rate algorithm (ITU-T I.371). Processes that map the same file at
     `path` share it; clients whose addresses fall into the same slot do, too. `clock` is monotonic,
     in seconds, and the same for all processes.
     """
@@ -39,8 +39,8 @@ class Throttle:
     def failed(self, client: str) -> float:
         """Note a failure of the client at this address.
 
-        The seconds after which it may fail again, or 0.0 where this failure was within bounds.
-        One that was not is not counted: a client that goes on is not shut out for longer.
+        Returns 0.0 if the failure is within the limit, else the seconds until the next is allowed.
+        A failure over the limit is not counted, so trying again does not lengthen the wait.
         """
         slot, now = crc32(_network(client).encode()) % SLOTS, self._clock()
         until = max(self._until[slot], now)
@@ -52,7 +52,7 @@ class Throttle:
 
 
 def _network(client: str) -> str:
-    """What a client cannot change about its address."""
+    """Return the part of an address that a client cannot change."""
     try:
         address = ip_address(client)
     except ValueError:
@@ -63,12 +63,12 @@ def _network(client: str) -> str:
 
 
 def _mapped(path: Path | None) -> mmap.mmap:
-    """Memory that is shared through the file at `path`, or this process's own."""
+    """Return memory shared through the file at `path`, or private memory without one."""
     size = SLOTS * _SLOT_BYTES
     if path is not None:
         try:
             with path.open("a+b") as file:
-                # A page that is only promised would end the process where the disk is full.
+                # Writing to an unallocated page would end the process if the disk is full.
                 os.posix_fallocate(file.fileno(), 0, size)
                 return mmap.mmap(file.fileno(), size)
         except OSError as error:

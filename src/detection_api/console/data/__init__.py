@@ -1,1 +1,1 @@
-"""What the console shows: read from the store, and made ready for the templates."""
+"""Reads the console's data from the store and prepares it for the templates."""

@@ -1,4 +1,4 @@
-"""One thing that is read from PostgreSQL, for every console that a worker serves."""
+"""A value read from PostgreSQL and shared by every console that a worker serves."""
 
 import threading
 import time
@@ -20,16 +20,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class View(Generic[T]):
-    """What was read last, if anything ever was, and whether PostgreSQL is away now."""
+    """The value read last, None before the first read; `is_away` if PostgreSQL is unreachable."""
 
     value: T | None = None
     is_away: bool = False
 
 
 class Cached(Generic[T]):
-    """What `read` returned last, no older than FRESH_FOR unless PostgreSQL is away.
+    """Holds the last result of `read`, at most FRESH_FOR old unless PostgreSQL is unreachable.
 
-    One thread reads; others meanwhile go on with what there is. `clock` is monotonic, in seconds.
+    One thread reads; the others use the last result meanwhile. `clock` is monotonic, in seconds.
     """
 
     def __init__(self, read: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,7 +40,7 @@ class Cached(Generic[T]):
         self._until = float("-inf")
 
     def view(self) -> View[T]:
-        """What to show now."""
+        """Return the value to show now."""
         if self._clock() >= self._until and self._reading.acquire(blocking=self._view == View()):
             try:
                 if self._clock() >= self._until:
@@ -51,7 +51,7 @@ class Cached(Generic[T]):
         return self._view
 
     def forget(self) -> None:
-        """Have the next view read anew: something was changed."""
+        """Make the next view read again, after a change."""
         self._until = float("-inf")
 
     def _try(self) -> View[T]:

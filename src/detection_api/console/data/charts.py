@@ -1,4 +1,4 @@
-"""Charts as SVG with no style and no script of its own: the console's stylesheet paints them."""
+"""Charts as SVG without styles and scripts; the console's stylesheet paints them."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,9 +13,9 @@ from detection_api.console.language import texts
 LABEL_EVERY = 10
 """Minutes from one label of the time axis to the next."""
 CHARTS = 64
-"""Charts that are kept: they change with the ledger's buckets, and are looked at every second."""
+"""Charts kept in memory: they change with the ledger's buckets and are requested every second."""
 LEAST_SCALE = 4
-"""Failures at the top of the axis at least: one alone must not look like many."""
+"""The axis ends at this many failures or more, so that one failure does not look like many."""
 SHAPE = {
     "js": (),
     "css": (),
@@ -36,7 +36,7 @@ _OVERLAYS = frozenset({"plot overlay", "plot text-overlay", "plot tooltip-overla
 
 @lru_cache(CHARTS)
 def exposure(minutes: tuple[Minute, ...], language: str) -> Markup:
-    """The domain's part of the requests, minute by minute; no bar where there were none."""
+    """Return a chart of the domain's share per minute; a minute without requests has no bar."""
     text = texts(language)
     chart = pygal.Bar(**SHAPE, range=(0, 100), y_labels=(0, 50, 100))
     chart.value_formatter = lambda percent: f"{percent:.0f}%"
@@ -46,7 +46,7 @@ def exposure(minutes: tuple[Minute, ...], language: str) -> Markup:
 
 @lru_cache(CHARTS)
 def failures(minutes: tuple[Minute, ...], language: str) -> Markup:
-    """The domain's failures by cause, minute by minute."""
+    """Return a chart of the domain's failures per minute, by cause."""
     text = texts(language)
     worst = max(sum(minute.failures) for minute in minutes)
     chart = pygal.StackedBar(**SHAPE, range=(0, max(worst, LEAST_SCALE)))
@@ -68,7 +68,7 @@ def _rendered(chart: pygal.Graph, minutes: Sequence[Minute], name: str, title: s
 
 
 def _plain(picture: Element, name: str, title: str) -> Element:
-    """Leave of pygal's picture what a strict content security policy lets a page have."""
+    """Remove from pygal's SVG what a strict content security policy forbids."""
     picture.attrib = {"viewBox": picture.attrib["viewBox"], "class": f"chart {name}", "role": "img"}
     for parent in list(picture.iter()):
         for child in list(parent):
@@ -83,14 +83,14 @@ def _plain(picture: Element, name: str, title: str) -> Element:
 
 
 def _is_empty(element: Element) -> bool:
-    """Whether a bar has no height: there is nothing to see, and nothing to point at."""
+    """Return whether a bar has no height, so that there is nothing to point at."""
     rect = element.find("rect") if element.get("class") == "bar" else None
     return rect is not None and float(rect.get("height", 0)) == 0
 
 
 def _explain(bar: Element) -> None:
-    """Have a bar's time and value shown by the browser; pygal leaves that to its script."""
-    said = {part.get("class"): part.text for part in bar.findall("desc")}
+    """Add a bar's time and value as its title; pygal shows them by a script only."""
+    labels = {part.get("class"): part.text for part in bar.findall("desc")}
     for part in bar.findall("desc"):
         bar.remove(part)
-    SubElement(bar, "title").text = f"{said.get('x_label')}  {said.get('value')}"
+    SubElement(bar, "title").text = f"{labels.get('x_label')}  {labels.get('value')}"

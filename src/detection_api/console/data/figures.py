@@ -1,4 +1,4 @@
-"""What the console shows of a snapshot: one row an endpoint, what needs somebody; pure."""
+"""Computes the console's rows, concerns and chart points from a snapshot; pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,23 +17,23 @@ MINUTE = timedelta(minutes=1)
 BUCKET = timedelta(seconds=BUCKET_SECONDS)
 CAUSES = tuple(Tally().failures)
 FAILING = 0.01
-"""Share of the domain's requests that fail above which an operator should look."""
+"""An operator should act if a larger share of the domain's requests fails."""
 ENOUGH = 20
 """Requests without which a P95 says nothing."""
 SILENT = 5.0
 """Seconds without a word after which a worker is shown as silent; they tell every second."""
 
 _NOTHING: Mapping[str, Any] = metrics.period([(("", ""), Tally())], 1.0)["endpoints"][0]
-"""What is measured of an arm that nobody asked."""
+"""The measurements of an arm without requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointRow:
-    """An endpoint's state, and what was measured of it in the last five minutes.
+    """An endpoint's state, and its measurements of the last five minutes.
 
-    Of the last minute are `per_second`, its requests, and `share` (0..1), the domain's part of the
-    answers. `failures` are the domain's, whatever the client saw; `fallbacks` those of them that
-    legacy answered. Durations are in ms; where it `is_excused`, the domain may exceed legacy's.
+    `per_second` (requests) and `share` (0..1, the domain's part of the answers) cover the last
+    minute. `failures` counts the domain's failures; `fallbacks` counts those that legacy
+    answered. Durations are in ms. If `is_excused`, the domain may be slower than legacy.
     """
 
     status: EndpointStatus
@@ -52,24 +52,24 @@ class EndpointRow:
 
     @property
     def name(self) -> str:
-        """The endpoint."""
+        """Return the endpoint's name."""
         return self.status.state.endpoint
 
     @property
     def percent(self) -> float:
-        """The percent (0..100) that is asked for, by the environment or by the state."""
+        """Return the percent (0..100) that the environment or else the state sets."""
         return self.status.state.percent if self.status.pinned is None else self.status.pinned
 
     @property
     def is_failing(self) -> bool:
-        """Whether more of the domain's requests fail than should."""
+        """Return whether the domain fails more often than an operator should accept."""
         return self.failures > FAILING * self.requests
 
     @property
     def is_slow(self) -> bool:
-        """Whether the domain's P95 is above what the guard calls slow, or late against legacy.
+        """Return whether the domain's P95 exceeds the guard's limit or legacy's P95 too far.
 
-        As the gate `latency` has it: what an operator has accepted concerns legacy's alone.
+        As in the gate `latency`, an operator's acceptance lifts only the comparison with legacy.
         """
         domain, legacy = self.domain_p95, self.legacy_p95
         if domain is None or self.requests < ENOUGH:
@@ -79,7 +79,7 @@ class EndpointRow:
 
 
 def rows(snapshot: ConsoleSnapshot) -> list[EndpointRow]:
-    """One row an endpoint, in the overview's order, without the default's."""
+    """Return a row for each endpoint in the overview's order, without the default."""
     recent = _by_endpoint(snapshot, metrics.RECENT)
     minute = _by_endpoint(snapshot, MINUTE)
     return [
@@ -90,7 +90,7 @@ def rows(snapshot: ConsoleSnapshot) -> list[EndpointRow]:
 
 
 def _by_endpoint(snapshot: ConsoleSnapshot, period: timedelta) -> Mapping[str, Mapping[str, Any]]:
-    """What was measured in the last `period`, by endpoint and arm."""
+    """Return the measurements of the last `period` by endpoint and arm."""
     since = snapshot.at - period
     counted = (((row.endpoint, row.arm), row.tally) for row in snapshot.rows if row.bucket >= since)
     found: defaultdict[str, dict[str, Any]] = defaultdict(dict)
@@ -129,7 +129,7 @@ def _arms(measured: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, 
 
 
 def _share(domain: Mapping[str, Any], legacy: Mapping[str, Any]) -> float | None:
-    """The domain's part (0..1) of the answers; what it failed and legacy answered is legacy's."""
+    """Return the domain's share (0..1) of the answers; a fallback counts as legacy's."""
     answers = sum(arm["requests"] - arm["outages"] for arm in (domain, legacy))
     by_domain = domain["requests"] - domain["outages"] - legacy["fallbacks"] + domain["fallbacks"]
     return max(0.0, min(1.0, by_domain / answers)) if answers else None
@@ -137,9 +137,9 @@ def _share(domain: Mapping[str, Any], legacy: Mapping[str, Any]) -> float | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
-    """Something an operator should know of; `text` is a key of the console's texts.
+    """A fact that an operator should know; `text` is a key of the console's texts.
 
-    A `grave` one is about clients or the fleet now, the others are about the rollout.
+    A `grave` concern affects clients or the fleet now; the others affect the rollout.
     """
 
     text: str
@@ -149,7 +149,7 @@ class Concern:
 
 
 def concerns(snapshot: ConsoleSnapshot, found: Iterable[EndpointRow]) -> list[Concern]:
-    """What needs somebody, the gravest first."""
+    """Return what needs an operator, the gravest first."""
     every = [*_of_fleet(snapshot), *(each for row in found for each in _of_endpoint(row))]
     default = snapshot.overview.endpoints[0].state
     if default.status is Status.ROLLED_BACK:
@@ -194,15 +194,15 @@ def _concern(text: str, row: EndpointRow, *, grave: bool = False, **facts: objec
 
 
 def is_silent(worker: WorkerStatus) -> bool:
-    """Whether a worker should have told something by now: it has ended, or it hangs."""
+    """Return whether a worker's heartbeat is overdue: it has ended, or it hangs."""
     return worker.silent > SILENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minute:
-    """A minute of the chart: `exposure` 0..100 is the domain's part of the requests decided.
+    """A minute of the chart; `exposure` (0..100) is the domain's share of decided requests.
 
-    `failures` are the domain's, in the order of CAUSES.
+    `failures` counts the domain's failures in the order of CAUSES.
     """
 
     begins: datetime
@@ -211,9 +211,9 @@ class Minute:
 
 
 def minutes(snapshot: ConsoleSnapshot, endpoint: str | None = None) -> tuple[Minute, ...]:
-    """The last hour minute by minute, oldest first: of one endpoint, or of all.
+    """Return the minutes of the last hour, oldest first, for one endpoint or for all.
 
-    Buckets in which workers still count are left out, so that a chart changes when they are full.
+    Leaves out buckets that workers still fill, so that a chart changes once per bucket.
     """
     now = snapshot.at.replace(second=0, microsecond=0)
     counted: defaultdict[datetime, list[LedgerRow]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""The last hour of the ledger, kept by reading a little of it at a time."""
+"""The last hour of the ledger, read in small slices."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -19,9 +19,9 @@ _SLICES = WINDOW // SLICE
 
 
 class History:
-    """The ledger's rows of WINDOW; no read asks the store for more than FRESH and a SLICE.
+    """Holds the ledger's rows of WINDOW; a read fetches at most FRESH and one SLICE.
 
-    It is whole after a dozen reads, the newest part first, and after a pause it is read anew.
+    A dozen reads complete it, the newest part first. After a pause it starts again.
     """
 
     def __init__(self, store: Store, now: Callable[[], datetime] = utc_now) -> None:
@@ -32,7 +32,7 @@ class History:
         self._read_at: datetime | None = None
 
     def read(self) -> list[LedgerRow]:
-        """The rows that are known now, oldest first; raises what the store raises."""
+        """Return the rows known now, oldest first; raises what the store raises."""
         now = self._now()
         if self._read_at is None or now - self._read_at > FRESH / 2:
             self._reads = 0
@@ -48,7 +48,7 @@ class History:
 
     @property
     def _pace(self) -> int:
-        """Reads from one slice to the next."""
+        """Return the number of reads between two slices."""
         return 1 if self._reads < _SLICES else REREAD
 
     def _put(self, rows: Iterable[LedgerRow]) -> None:

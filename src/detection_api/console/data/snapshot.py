@@ -1,4 +1,4 @@
-"""What the console shows, as it was at one moment."""
+"""The data that the console shows, read at one moment."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ RUN_AMONG = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSnapshot:
-    """How everything stood `at` that moment; `rows` are the ledger's of the last hour.
+    """The state of everything `at` one moment; `rows` are the ledger's last hour.
 
-    `run` is the rollout run that was begun last, which `is_driven` while a controller is at work on
-    it; `excused` are the endpoints whose domain an operator has accepted to be slower than legacy.
+    `run` is the latest rollout run; `is_driven` is true while a controller works on it. `excused`
+    are the endpoints whose domain may be slower than legacy, because an operator accepted it.
     """
 
     at: datetime
@@ -46,16 +46,16 @@ class ConsoleSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """What is shown of one endpoint besides."""
+    """The additional data on an endpoint's own page."""
 
     mismatches: list[Mismatch]
     events: list[RolloutEvent]
 
 
 class Source:
-    """Reads them from the store; raises what the store raises.
+    """Reads snapshots and details from the store; raises what the store raises.
 
-    `is_driven` says whether a controller of rollout runs is at work.
+    `is_driven` returns whether a controller of rollout runs is at work.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Source:
         self._run: Run | None = None
 
     def snapshot(self) -> ConsoleSnapshot:
-        """How everything stands now."""
+        """Return the state of everything now."""
         shared = self._store.read()
         states, run = shared.states, self._latest_run()
         return ConsoleSnapshot(
@@ -90,7 +90,7 @@ class Source:
         )
 
     def _latest_run(self) -> Run | None:
-        """The run that was begun last; one that has ended is not read again."""
+        """Return the latest run; a run that has ended is not read again."""
         recent = self._store.events(DEFAULT, RUN_AMONG)
         known = self._run.id if self._run else None
         newest = next((event.id for event in recent if event.kind is EventKind.START), known)
@@ -99,7 +99,7 @@ class Source:
         return self._run
 
     def details(self, endpoint: str) -> Details:
-        """What there is on one endpoint now."""
+        """Return the details of one endpoint now."""
         return Details(
             mismatches=self._store.mismatches(endpoint),
             events=self._store.events(endpoint, EVENTS_OF_ENDPOINT),

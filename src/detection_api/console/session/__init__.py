@@ -1,1 +1,1 @@
-"""Who is logged in to the console, and what they may do."""
+"""Login, sessions and access rules of the console."""

@@ -1,4 +1,4 @@
-"""Who may do what in the console, and what its pages may do in a browser."""
+"""Guards the console's routes, and restricts its pages in the browser."""
 
 from hmac import compare_digest
 from urllib.parse import urlsplit
@@ -42,12 +42,12 @@ def init_app(blueprint: Blueprint) -> None:
 
 
 def _message(about: str, status: int) -> tuple[str, int]:
-    """A page that says why there is nothing else."""
+    """Return a page with an error and nothing else."""
     return render_template("console/message.html", about=about), status
 
 
 def admit() -> ResponseReturnValue | None:
-    """Let through who is logged in, and forms that the console's own pages send; else say why."""
+    """Refuse requests without a session, and forms that another site sent."""
     is_form = request.method == "POST"
     if is_form and not _is_from_here():
         log.warning("console_form_refused", origin=request.headers.get("Origin"))
@@ -70,15 +70,15 @@ def admit() -> ResponseReturnValue | None:
 
 
 def session() -> Session:
-    """Who sent the request in progress."""
+    """Return the session of the current request."""
     found: Session = g.session
     return found
 
 
 def _is_from_here() -> bool:
-    """Whether a page of this site sent the form in progress, as far as the browser says.
+    """Return whether a page of this site sent the current form, by the browser's headers.
 
-    Browsers say it by Sec-Fetch-Site where the connection is trustworthy, by Origin elsewhere.
+    Browsers send Sec-Fetch-Site on a trustworthy connection, and Origin on others.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -88,9 +88,9 @@ def _is_from_here() -> bool:
 
 
 def _refused() -> ResponseReturnValue:
-    """The way to the login.
+    """Return a redirect to the login.
 
-    A browser that comes by a link from elsewhere keeps a strict cookie back: have it ask again.
+    A browser that follows another site's link withholds a strict cookie; a reload sends it.
     """
     if wants_sections():
         return "", 401
@@ -101,12 +101,12 @@ def _refused() -> ResponseReturnValue:
 
 
 def wants_sections() -> bool:
-    """Whether a page that is open asks for what has changed on it."""
+    """Return whether an open page requests its changed sections."""
     return request.headers.get("Accept") == "application/json"
 
 
 def keep(response: AnyResponse, key: str) -> None:
-    """Have the browser keep the session's key, out of reach of scripts and other sites."""
+    """Set the session's cookie, which scripts and other sites cannot read."""
     response.set_cookie(
         COOKIE,
         key,
@@ -119,7 +119,7 @@ def keep(response: AnyResponse, key: str) -> None:
 
 
 def close(response: Response) -> Response:
-    """Add the console's headers, and have the browser remember a language that was asked for."""
+    """Add the console's headers, and store the language that the query names in a cookie."""
     response.headers.update(HEADERS)
     if request.endpoint == "console.static":
         response.headers["Cache-Control"] = "no-cache"

@@ -1,4 +1,4 @@
-"""Logging in with an operator's token, and out."""
+"""Login with an operator's token, and logout."""
 
 import structlog
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -20,7 +20,7 @@ def init_app(blueprint: Blueprint) -> None:
 
 
 def login() -> ResponseReturnValue:
-    """Ask for a token; with a good one open a session."""
+    """Show the login form; open a session if the token is valid."""
     if request.method == "GET":
         return render_template("console/login.html", error=None)
     token = request.form.get("token", "").strip()
@@ -32,7 +32,7 @@ def login() -> ResponseReturnValue:
         return page, 429, {"Retry-After": str(error.retry_after)}
     except InvalidTokenError:
         return render_template("console/login.html", error="wrong_token"), 401
-    except UnauthenticatedError:  # none was given, or none was ever made
+    except UnauthenticatedError:  # the form has no token, or no token exists
         why = "no_tokens" if token else "wrong_token"
         return render_template("console/login.html", error=why), 401
     except UNAVAILABLE as error:
@@ -44,7 +44,7 @@ def login() -> ResponseReturnValue:
 
 
 def logout() -> ResponseReturnValue:
-    """End the session."""
+    """Log out: end the session."""
     console().sessions.close(request.cookies[COOKIE])
     response = redirect(url_for("console.login"), 303)
     response.delete_cookie(COOKIE, path=url_for("console.overview"))
@@ -52,7 +52,7 @@ def logout() -> ResponseReturnValue:
 
 
 def _next() -> str:
-    """The page of the console that the login stood before."""
+    """Return the console page to show after the login."""
     home = url_for("console.overview")
     page = request.args.get("next", home)
     return page if page.startswith(home) else home

@@ -1,4 +1,4 @@
-"""Who is logged in: sessions in PostgreSQL, so that every worker of every host knows them."""
+"""Sessions in PostgreSQL, which every worker of every host shares."""
 
 import secrets
 import threading
@@ -16,12 +16,12 @@ from detection_api.models.tokens import Role
 from detection_api.services.tokens import Connect, Operator
 
 LIFETIME = timedelta(hours=12)
-"""A night shift; then the token is asked for again."""
+"""A night shift; after it the login requires the token again."""
 KEY_BYTES = 32
 KNOWN_FOR = 0.9
-"""Seconds that a worker takes a session for granted; a revoked token ends it no later."""
+"""Seconds for which a worker caches a session; a revoked token ends it within that time."""
 REMEMBERED = 1000
-"""Sessions that a worker goes on with while PostgreSQL is away."""
+"""Sessions that a worker keeps while PostgreSQL is unreachable, at most."""
 
 OPEN = """
 WITH expired AS (
@@ -41,9 +41,9 @@ CLOSE = "DELETE FROM operator_session WHERE digest = %(digest)s RETURNING token_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """An operator who is logged in.
+    """The session of an operator.
 
-    `csrf` is what every form of the session must carry: another site cannot know it.
+    Every form of the session must carry `csrf`, which another site cannot know.
     """
 
     operator: Operator
@@ -52,15 +52,15 @@ class Session:
 
     @property
     def may_change(self) -> bool:
-        """Whether more than looking is allowed."""
+        """Return whether the operator may make changes."""
         return self.operator.role.may_act_as(Role.OPERATOR)
 
 
 class Sessions:
     """Opens, finds and ends sessions; `key` is the secret in the browser's cookie.
 
-    PostgreSQL has its hash only: who reads the table can log in as nobody. What `connect` raises
-    goes to the caller.
+    PostgreSQL has only the key's hash, so the table's content is no login. Raises what `connect`
+    raises.
     """
 
     def __init__(
@@ -74,16 +74,16 @@ class Sessions:
         self._known: OrderedDict[str, tuple[float, Session]] = OrderedDict()
 
     def open(self, operator: Operator) -> str:
-        """The key of a new session of `operator`; sessions that have expired are removed."""
+        """Return the key of a new session of `operator`, and delete expired sessions."""
         key = secrets.token_urlsafe(KEY_BYTES)
         self._rows(OPEN, digest=_digest(key), token_id=operator.token_id, lifetime=LIFETIME)
         return key
 
     def find(self, key: str) -> Session | None:
-        """The session with this key, if it has not ended.
+        """Return the session with this key; None if it has ended.
 
-        While PostgreSQL is away, one that this worker knew goes on; for others it raises what
-        the connection raises.
+        While PostgreSQL is unreachable, sessions known to this worker stay valid; other keys
+        raise what the connection raises.
         """
         with self._lock:
             looked_at, known = self._known.get(key, (0.0, None))
@@ -102,7 +102,7 @@ class Sessions:
         return session
 
     def forget(self) -> None:
-        """Look every session up again."""
+        """Forget the cached sessions, so that each is read again."""
         with self._lock:
             self._known.clear()
 

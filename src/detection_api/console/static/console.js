@@ -32,10 +32,10 @@ async function refresh() {
     return;
   }
   if (!response.ok) throw new Error(`status ${response.status}`);
-  const told = await response.json();
+  const update = await response.json();
   for (const section of sections) {
-    const html = told.sections[section.id];
-    if (html !== undefined) put(section, html, told.versions[section.id]);
+    const html = update.sections[section.id];
+    if (html !== undefined) put(section, html, update.versions[section.id]);
   }
   answeredAt = new Date();
   offline.hidden = true;
