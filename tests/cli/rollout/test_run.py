@@ -38,8 +38,8 @@ def test_a_run_shows_what_happens_and_its_exit_code_says_how_it_ended(
     assert lines[0].endswith(f"{ENDPOINT} at 10%: stage 1 of 2")
     assert "no worker has reported" in lines[1]
     assert "is over, incomplete:" in lines[2]
-    assert lines[-1].split()[:3] == [ENDPOINT, "left", "10%"]
-    assert effective(store.read().states, ENDPOINT).percent == 10
+    assert lines[-1].split()[:3] == [ENDPOINT, "left", "0%"]
+    assert effective(store.read().states, ENDPOINT).percent == 0
 
 
 def test_without_endpoints_a_run_is_of_all_seven_and_by_the_plan_that_is_shown(
