@@ -11,6 +11,7 @@
 If no worker has enough evidence of its own, `fleet_guard.py` judges the counts of all at step 2.
 """
 
+from detection_api.canary.fleet.comparisons import RequestSource
 from detection_api.canary.fleet.fleet_guard import FLEET, REPLAY
 from detection_api.canary.fleet.link import FleetLink
 from detection_api.canary.fleet.runtime import HostApplication, Runtime
@@ -20,5 +21,6 @@ __all__ = [
     "REPLAY",
     "FleetLink",
     "HostApplication",
+    "RequestSource",
     "Runtime",
 ]

@@ -56,6 +56,7 @@ class Tally:
     mismatched: int = 0
     accepted: int = 0
     noise: int = 0
+    inconclusive: int = 0
     dropped: int = 0
     """Shadow comparisons of answers by this arm; `dropped` ones found the queue full."""
     latency: Histogram = field(default_factory=dict)
@@ -78,8 +79,13 @@ class Tally:
 
     @property
     def comparisons(self) -> dict[str, int]:
-        """Comparisons by outcome."""
-        found = {"mismatch": self.mismatched, "accepted": self.accepted, "noise": self.noise}
+        """Comparisons by what came of them."""
+        found = {
+            "mismatch": self.mismatched,
+            "accepted": self.accepted,
+            "noise": self.noise,
+            "inconclusive": self.inconclusive,
+        }
         return {"equal": self.compared - sum(found.values()), **found}
 
     def add(self, other: Self) -> None:

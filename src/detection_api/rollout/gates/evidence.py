@@ -144,7 +144,8 @@ class Evidence:
 
     @property
     def compared(self) -> int:
-        """Comparisons, except those whose data moved meanwhile."""
+        """Comparisons, except those whose data moved, and those beyond legacy's limits."""
         return sum(
-            arm.counts["compared"] - arm.counts["noise"] for arm in (self.domain, self.legacy)
+            arm.counts["compared"] - arm.counts["noise"] - arm.counts["inconclusive"]
+            for arm in (self.domain, self.legacy)
         )
