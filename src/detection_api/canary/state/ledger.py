@@ -79,7 +79,7 @@ class Tally:
 
     @property
     def comparisons(self) -> dict[str, int]:
-        """Comparisons by what came of them."""
+        """Comparisons by outcome."""
         found = {
             "mismatch": self.mismatched,
             "accepted": self.accepted,
