@@ -22,6 +22,9 @@ wrong."""
 MAX_PLACES = 20_000
 """Counts kept; all are forgotten beyond that."""
 
+MIN_WINDOW = 0.001
+"""Seconds; an application may say that its domain is never late."""
+
 Key = tuple[str, ...]
 """An endpoint and a path, or an endpoint, a question and a place."""
 
@@ -43,7 +46,7 @@ class Rates:
     """Counts of one worker; `window` is the time in seconds that the domain may be late."""
 
     def __init__(self, window: float) -> None:
-        self._window = window
+        self._window = max(window, MIN_WINDOW)
         self._counts = _Counts()
         self._windows: Counter[str] = Counter()
         self._new: Counter[str] = Counter()
