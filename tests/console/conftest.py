@@ -17,6 +17,7 @@ from detection_api.services.tokens import Tokens
 from tests.canary.stores import in_postgres
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
+PAGES = ("/console/", "/console/endpoints/cameras.cameras", "/console/rollback/*")
 
 LogIn = Callable[[str], FlaskClient]
 
