@@ -14,7 +14,7 @@ from werkzeug.exceptions import UnprocessableEntity
 
 from detection_api.canary import metrics
 from detection_api.canary.contract import ResponseReturnedError
-from detection_api.canary.fleet import HostApplication, RequestSource, Runtime
+from detection_api.canary.fleet import HostApplication, Runtime
 from detection_api.canary.registration import canaried_endpoints, route_of
 from detection_api.canary.responses import Responder, labels
 from detection_api.canary.serving import (
@@ -203,8 +203,7 @@ class _Extension:
             self.runtime.account(endpoint, ask, served, response.status_code)
             comparisons = self.runtime.comparisons
             if comparisons.is_chosen(endpoint, ask, route, served):
-                source = self._source(asked)
-                offer = partial(comparisons.offer, endpoint, ask, route, served, arguments, source)
+                offer = partial(comparisons.offer, endpoint, ask, route, served, arguments)
                 response.call_on_close(offer)
         except InvalidAnswerError:
             raise
@@ -225,16 +224,6 @@ class _Extension:
             named=subject is not None,
             forced=self._forced(asked, operator) if asked.query_string else None,
             request_id=request_id,
-        )
-
-    def _source(self, asked: Request) -> RequestSource:
-        """Return what both arms need to answer a request again as the client sent it."""
-        environ = {k: v for k, v in asked.environ.items() if not k.startswith("werkzeug.")}
-        names = (self._sticky, "HTTP_AUTHORIZATION", "HTTP_COOKIE")
-        return RequestSource(
-            request=f"{asked.method} {asked.full_path}",
-            identity="\n".join(environ.get(name, "") for name in names),
-            context=partial(current_app.request_context, environ),
         )
 
     def _forced(self, asked: Request, operator: str | None) -> Arm | None:

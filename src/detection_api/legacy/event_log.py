@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from detection_api.canary import limits
 from detection_api.legacy.json_values import finite_or_zero, is_name, moment
 
 BLOCK = 256 * 1024
@@ -53,18 +52,12 @@ def newest(path: Path, lines: int) -> Iterator[LoggedEvent]:
     """Yield the events in the last `lines` lines of the log at `path`, the last line first.
 
     Skips malformed lines, and a last line that is still being written. A missing log is empty.
-    States the time of the last event as the limit of the answer if the log has more lines. Raises
-    OSError if the log cannot be read.
+    Raises OSError if the log cannot be read.
     """
-    oldest = None
-    backwards = _lines_backwards(path)
-    for line in islice(backwards, lines):
+    for line in islice(_lines_backwards(path), lines):
         event = parse(line)
         if event is not None:
-            oldest = event.timestamp
             yield event
-    if oldest is not None and next(backwards, None) is not None:
-        limits.state(f"the last {lines:,} lines of the log", back_to=oldest)
 
 
 def parse(line: bytes) -> LoggedEvent | None:

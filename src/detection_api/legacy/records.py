@@ -6,14 +6,10 @@ from typing import Any
 
 from psycopg2.extras import RealDictCursor
 
-from detection_api.canary import limits
 from detection_api.db import Connection, PagePosition
 from detection_api.errors import NotFoundError
 from detection_api.legacy.json_values import utc_text
 from detection_api.legacy.sources import sources
-
-NEWEST = 1000
-"""The violations among which one is looked for."""
 
 _COUNT = "SELECT COUNT(*) AS total FROM detection_records WHERE {conditions}"
 
@@ -31,7 +27,7 @@ SELECT id, camera_id, timestamp, violation_type, track_id, confidence, status, s
        bbox, handled_at, handled_by, notes, created_at, updated_at
 FROM violation_events
 ORDER BY timestamp DESC, id DESC
-LIMIT %(newest)s
+LIMIT 1000
 """
 
 Row = dict[str, Any]
@@ -85,12 +81,10 @@ def violation(*, violation_id: int) -> Row:
     Raises NotFoundError if it is not among them, DeadlineExceededError, and psycopg2's errors.
     """
     with sources.pool.connection() as connection:
-        newest = _rows(connection, _NEWEST_VIOLATIONS, {"newest": NEWEST})
+        newest = _rows(connection, _NEWEST_VIOLATIONS, {})
     for row in newest:
         if row["id"] == violation_id:
             return _as_json(row)
-    if len(newest) == NEWEST:
-        limits.state(f"the newest {NEWEST:,} violations")
     raise NotFoundError(f"There is no violation {violation_id}.")
 
 

@@ -17,14 +17,8 @@ from marshmallow import Schema, fields
 from msgspec import UNSET
 
 from detection_api.canary.comparison import diff
-from detection_api.canary.comparison.bracket import outside
-from detection_api.canary.comparison.diff import (
-    MAX_DEPTH,
-    compare,
-    compare_outcomes,
-    differences_by_place,
-)
-from detection_api.canary.comparison.differences import ComparedOutcome, Kind
+from detection_api.canary.comparison.diff import MAX_DEPTH, compare, compare_outcomes
+from detection_api.canary.comparison.differences import ComparedOutcome, Difference, Kind, is_moved
 from detection_api.canary.comparison.json_types import MAX_SHOWN, redacted, shown
 from detection_api.canary.contract.rules import FREE_FORM, canonical, rules_of
 from tests.canary import mutations
@@ -156,13 +150,10 @@ def test_10000_answers_with_moving_data_have_no_difference_that_lasts(endpoint: 
         plant.move(rng.randrange(3))
         domain = plant.answer(endpoint)
         plant.move(rng.randrange(3))
-        after = ComparedOutcome(plant.answer(endpoint))
-        differences = differences_by_place(rule, after, ComparedOutcome(domain))
+        own = compare(rule, before, plant.answer(endpoint))
+        differences = compare(rule, before, domain)
         differed += bool(differences)
-        left = outside(differences, rule, ComparedOutcome(before), after)
-        assert not [d for d in left if d.structural]
-        if endpoint == "daily":
-            assert left == ()
+        assert [d for d in differences if not is_moved(own, d)] == []
     assert differed > 1_000
 
 
@@ -175,10 +166,9 @@ def test_what_breaks_the_structure_lasts_however_the_list_moves() -> None:
             continue
         later = mutations.answer(made.endpoint, rng, size=6)
         rule = RULES[made.endpoint]
-        after, wrong = ComparedOutcome(made.reference), ComparedOutcome(made.candidate)
-        differences = differences_by_place(rule, after, wrong)
-        left = outside(differences, rule, ComparedOutcome(later), after)
-        lasting = {(d.path, d.kind) for d in left}
+        own = compare(rule, made.reference, later)
+        differences = compare(rule, made.reference, made.candidate)
+        lasting = {(d.path, d.kind) for d in differences if not is_moved(own, d)}
         fixed = {
             (path, kind)
             for path, kind in made.expected
@@ -187,6 +177,44 @@ def test_what_breaks_the_structure_lasts_however_the_list_moves() -> None:
         assert fixed <= lasting, made
         checked += len(fixed)
     assert checked > 100
+
+
+MOVED: list[tuple[str, Found, tuple[str, Kind], bool]] = [
+    ("nothing moved", frozenset(), ("$.fps", VALUE), False),
+    ("the same value", frozenset({("$.fps", VALUE)}), ("$.fps", VALUE), True),
+    ("another value", frozenset({("$.fps", VALUE)}), ("$.fps2", VALUE), False),
+    ("null where a value moved", frozenset({("$.fps", VALUE)}), ("$.fps", NULL), False),
+    ("a value where null moved", frozenset({("$.fps", NULL)}), ("$.fps", VALUE), True),
+    ("below what was null", frozenset({("$.bbox", NULL)}), ("$.bbox.x", VALUE), True),
+    ("another field of the item", frozenset({("$.e[*].a", VALUE)}), ("$.e[*].b", NULL), True),
+    ("an item of a grown list", frozenset({("$.e", LENGTH)}), ("$.e[*].b.c", VALUE), True),
+    ("an item of a shuffled list", frozenset({("$.e", ORDER)}), ("$.e[*].b", VALUE), True),
+    ("the list around the item", frozenset({("$.e[*].a", VALUE)}), ("$.e", LENGTH), True),
+    ("another list", frozenset({("$.e[*].a", VALUE)}), ("$.f[*].a", VALUE), False),
+    ("beside the list", frozenset({("$.e[*].a", VALUE)}), ("$.total", VALUE), False),
+    ("null for the list", frozenset({("$.e", LENGTH)}), ("$.e", NULL), False),
+    ("a missing field", frozenset({("$.e[*].a", VALUE)}), ("$.e[*].a", MISSING), False),
+    ("a field that went missing", frozenset({("$.e[*].a", MISSING)}), ("$.e[*].a", MISSING), True),
+    ("another type", frozenset({("$.e[*].a", VALUE)}), ("$.e[*].a", TYPE), False),
+    ("an error", frozenset({("$", LENGTH)}), ("$", STATUS), False),
+    ("an error that came", frozenset({("$", STATUS)}), ("$", STATUS), True),
+    ("a value that went", frozenset({("$", STATUS)}), ("$.fps", VALUE), True),
+]
+
+
+@pytest.mark.parametrize(
+    ("own", "one", "is_noise"), [m[1:] for m in MOVED], ids=[m[0] for m in MOVED]
+)
+def test_data_that_moved_explains(own: Found, one: tuple[str, Kind], is_noise: bool) -> None:
+    moved = [Difference(path, kind, path, 1, 2) for path, kind in own]
+    assert is_moved(moved, Difference(*one, one[0], 1, 2)) is is_noise
+
+
+def test_what_is_free_in_a_list_is_explained_by_the_list() -> None:
+    own = [Difference("$.e", LENGTH, "$.e", [], [1])]
+    in_free_form = Difference("$.e[*].free.*", TYPE, "$.e[0].free.a", 1, 1.5, free=True)
+    assert is_moved(own, in_free_form)
+    assert not in_free_form.structural
 
 
 @pytest.mark.parametrize(
@@ -298,11 +326,10 @@ def test_different_by_the_rules(reference: Any, candidate: Any, expected: Found)
 def test_a_path_and_kind_is_reported_once_with_the_first_place_and_how_many_there_are() -> None:
     reference = {"rows": [{"id": n} for n in range(9)], "counts": {"a.b": 1, "c": 2}}
     candidate = {"rows": [{"id": str(n)} for n in range(9)], "counts": {"a.b": "1", "c": "2"}}
-    found = compare(RULE, reference, candidate)
-    assert [(d.path, d.kind, d.at, d.reference, d.candidate, d.count) for d in found] == [
-        ("$.rows[*].id", TYPE, "$.rows[0].id", 0, "0", 9),
-        ("$.counts.*", TYPE, '$.counts["a.b"]', 1, "1", 2),
-    ]
+    assert compare(RULE, reference, candidate) == (
+        Difference("$.rows[*].id", TYPE, "$.rows[0].id", 0, "0", count=9),
+        Difference("$.counts.*", TYPE, '$.counts["a.b"]', 1, "1", count=2),
+    )
 
 
 def nested(value: Any, levels: int) -> Any:

@@ -1,4 +1,4 @@
-"""Samples of differences hold no data unless the operator wants it."""
+"""What is no noise is kept, and what is data is kept out of samples."""
 
 import re
 
@@ -6,12 +6,68 @@ import pytest
 from msgspec import UNSET
 
 from detection_api.canary.comparison.diff import compare
+from detection_api.canary.comparison.differences import Difference, Kind
 from detection_api.canary.contract.rules import FREE_FORM, Array, Map, Object, Rule, Scalar
-from detection_api.canary.shadow.noise import redacted_sample, sample
+from detection_api.canary.shadow.noise import lasting, redacted_sample, sample
 
 ROW = Object(members={"name": Scalar(), "count": Scalar(), "seen": Scalar(nullable=True)})
 PAGE = Object(members={"rows": Array(items=ROW), "total": Scalar(), "by_key": Map(values=ROW)})
 SECRET = "hunter2"
+
+
+def difference(path: str, kind: Kind, reference: object = 1, candidate: object = 2) -> Difference:
+    return Difference(path, kind, path.replace("[*]", "[0]"), reference, candidate)
+
+
+VALUE, LENGTH = difference("$.stats.persons", Kind.VALUE), difference("$.rows", Kind.LENGTH, [1])
+TYPE = difference("$.rows[*].count", Kind.TYPE)
+
+
+def test_what_is_found_once_lasts_if_it_is_structural() -> None:
+    assert lasting([VALUE, TYPE], again=[], moved=[]) == (TYPE,)
+
+
+def test_what_is_found_twice_lasts_while_the_data_stands_still() -> None:
+    assert lasting([VALUE, TYPE], again=[VALUE, LENGTH], moved=[]) == (VALUE, TYPE)
+
+
+def test_another_kind_at_the_same_path_is_another_difference() -> None:
+    null = difference(VALUE.path, Kind.NULL, 1, None)
+    assert lasting([VALUE], again=[null], moved=[]) == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "moved"),
+    [
+        (VALUE, VALUE),
+        (VALUE, difference("$.stats.fps", Kind.VALUE)),
+        (difference("$.stats.at", Kind.NULL, 1, None), difference("$.stats.fps", Kind.VALUE)),
+        (TYPE, TYPE),
+        (LENGTH, difference("$.rows", Kind.LENGTH, [], [1])),
+        (difference("$.rows", Kind.LENGTH, [1], []), difference("$.rows", Kind.LENGTH, [1], [])),
+    ],
+    ids=["itself", "beside it", "a null", "legacy's own structure", "a list", "an emptied list"],
+)
+def test_what_legacy_does_itself_is_noise(found: Difference, moved: Difference) -> None:
+    assert lasting([found], again=[found], moved=[moved]) == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "moved"),
+    [
+        (VALUE, difference("$.total", Kind.VALUE)),
+        (VALUE, difference("$.stats.fps", Kind.MISSING)),
+        (TYPE, difference("$.rows", Kind.LENGTH)),
+        (
+            difference("$.rows", Kind.LENGTH, [1], []),
+            difference("$.rows", Kind.LENGTH, [1], [1, 2]),
+        ),
+        (difference("$.rows", Kind.LENGTH, [1], []), difference("$.rows", Kind.ORDER)),
+    ],
+    ids=["elsewhere", "a member gone", "structure in a list", "not emptied", "in another order"],
+)
+def test_what_movement_does_not_explain_lasts(found: Difference, moved: Difference) -> None:
+    assert lasting([found], again=[found], moved=[moved]) == (found,)
 
 
 def rows(*counts: int) -> list[dict[str, object]]:

@@ -22,14 +22,7 @@ from detection_api.canary.serving.decision import Decision, Reason
 from detection_api.canary.serving.engine import CanaryRequest, Result, Route
 from detection_api.canary.serving.observation import Observation
 from detection_api.canary.serving.settings import CanarySettings
-from detection_api.canary.shadow.queue import (
-    EAGER_COMPARISONS,
-    IDLE_RATIO,
-    MAX_WAITING,
-    STARVED_AFTER,
-    Job,
-    Shadow,
-)
+from detection_api.canary.shadow.queue import FORGOTTEN, MAX_WAITING, NEWS, REST, Job, Shadow
 from detection_api.canary.state.ledger import BUCKET_SECONDS, Tally
 from detection_api.canary.state.memory import MemoryStore
 from detection_api.canary.state.types import Arm, EventKind, RolloutState, Status
@@ -174,7 +167,7 @@ def settled() -> Driven:
     driven = Driven()
     driven.compare(1)
     driven.take(BUCKET_SECONDS)
-    driven.compare(EAGER_COMPARISONS)
+    driven.compare(NEWS)
     driven.seen.clear()
     return driven
 
@@ -197,7 +190,7 @@ def test_news_does_not_shorten_the_rest_that_a_later_one_owes() -> None:
     driven.compare(1)
     driven.look = lambda _: driven.take(0.001)
     driven.compare(1, endpoint="another")
-    driven.take(2.0 * IDLE_RATIO - 1)
+    driven.take(2.0 * REST - 1)
     driven.offer()
     driven.work()
     assert driven.seen == ["0", "0"], "the second one is the other endpoint's"
@@ -215,7 +208,7 @@ def test_a_short_second_look_does_not_shorten_the_rest_after_a_long_first_one() 
     driven.shadow.work()
     driven.look = lambda _: driven.take(0.001)
     driven.work()
-    driven.take(2.0 * IDLE_RATIO - 1)
+    driven.take(2.0 * REST - 1)
     driven.compare(1)
     assert driven.seen == ["0", "0"], "the two looks at the first one"
 
@@ -240,32 +233,32 @@ def test_an_endpoint_whose_state_has_changed_is_news_again() -> None:
     assert len(driven.seen) == 1
     driven.compare(10, epoch=1)
     driven.take(BUCKET_SECONDS)
-    driven.compare(EAGER_COMPARISONS + 10, epoch=1)
-    assert len(driven.seen) == 1 + 10 + EAGER_COMPARISONS + 1, "and one when the thread had rested"
+    driven.compare(NEWS + 10, epoch=1)
+    assert len(driven.seen) == 1 + 10 + NEWS + 1, "and one when the thread had rested"
 
 
 def test_what_was_dropped_is_news_that_is_still_missing() -> None:
-    driven = Driven(per_second=EAGER_COMPARISONS / 2)
+    driven = Driven(per_second=NEWS / 2)
     driven.compare(1)
     driven.take(BUCKET_SECONDS)
-    driven.compare(EAGER_COMPARISONS)
-    assert len(driven.dropped) == EAGER_COMPARISONS / 2
+    driven.compare(NEWS)
+    assert len(driven.dropped) == NEWS / 2
     driven.take(1)
     driven.look = lambda _: driven.take(0.001)
     driven.seen.clear()
-    driven.compare(EAGER_COMPARISONS)
-    assert len(driven.seen) >= EAGER_COMPARISONS / 2
+    driven.compare(NEWS)
+    assert len(driven.seen) >= NEWS / 2
 
 
 def test_an_endpoint_with_few_requests_has_its_turn() -> None:
     driven = settled()
     driven.compare(1, endpoint="rare")
     driven.take(BUCKET_SECONDS)
-    driven.compare(EAGER_COMPARISONS, endpoint="rare")
+    driven.compare(NEWS, endpoint="rare")
     driven.look = lambda _: driven.take(4.0)
     driven.compare(1)
     driven.seen.clear()
-    driven.take(STARVED_AFTER)
+    driven.take(FORGOTTEN)
     driven.compare(1, endpoint="rare")
     assert driven.seen == ["0"], "though the thread owes rest for the other's"
 
@@ -275,7 +268,7 @@ def test_a_look_that_never_ends_is_told_of_by_drops() -> None:
 
     def hanging(_job: Job) -> None:
         for _ in range(MAX_WAITING + 1):
-            driven.take(STARVED_AFTER)
+            driven.take(FORGOTTEN)
             driven.offer()
 
     driven.look = hanging
@@ -561,7 +554,7 @@ def test_a_comparison_that_raises_is_a_fault_of_the_canary_and_nobodys_else(
     before = faults()
     shop = Shop()
     with monkeypatch.context() as context:
-        context.setattr("detection_api.canary.shadow.noise.differences_by_place", fail)
+        context.setattr("detection_api.canary.shadow.noise.compare_outcomes", fail)
         assert shop.serve() == "legacy; reason=holdout"
         await_true(lambda: faults() > before)
     shop.serve()

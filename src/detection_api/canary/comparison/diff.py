@@ -1,6 +1,6 @@
-"""Compare two answers to one request; pure.
+"""Two answers to one request -> how the candidate differs from the reference; pure.
 
-Answers are wire values, as `msgspec.to_builtins` gives them, before the contract's encoder.
+Answers are wire values, as `msgspec.to_builtins` gives them, before the contract has seen them.
 A difference has a path, JSONPath (RFC 9535) with `[*]` for any index and `.*` for any key of a
 map with arbitrary keys, so that the same difference has the same path in every answer.
 """
@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from detection_api.canary.comparison.differences import ComparedOutcome, Difference, Kind
-from detection_api.canary.comparison.identity import moment_of, names_of
 from detection_api.canary.comparison.json_types import form_of_text, segment, type_name
 from detection_api.canary.contract import (
     FREE_FORM,
@@ -32,107 +31,68 @@ from detection_api.canary.contract import (
 )
 
 MAX_DEPTH = 64
-"""Levels down to which JSON is compared by its parts."""
+"""Levels below which JSON is compared as a whole."""
 _FREE_MAP = Map(values=FREE_FORM)
 _FREE_ARRAY = Array(items=FREE_FORM)
 
 
 def compare(rule: Rule, reference: Any, candidate: Any) -> tuple[Difference, ...]:
-    """Return how `candidate` differs from the reference, each path and kind once.
+    """How `candidate` differs, each path and kind once; the reference is right by definition.
 
-    Work is linear in the size of the answers. Raises RecursionError for values that are nested too
-    deep to be encoded as an answer.
+    Work is linear in the size of the answers. Raises RecursionError for what is nested too deep
+    to be encoded as an answer, too.
     """
     comparison = _Comparison()
     comparison.visit(rule, _Place(), reference, candidate)
-    return once(comparison.found)
-
-
-def once(found: Iterable[Difference]) -> tuple[Difference, ...]:
-    """Return the first difference of each path and kind, with the number of all of them."""
-    first: dict[tuple[str, Kind], Difference] = {}
-    counts: Counter[tuple[str, Kind]] = Counter()
-    for difference in found:
-        key = difference.path, difference.kind
-        counts[key] += difference.count
-        first.setdefault(key, difference)
-    return tuple(replace(each, count=counts[key]) for key, each in first.items())
+    return comparison.differences()
 
 
 def compare_outcomes(
     rule: Rule, reference: ComparedOutcome, candidate: ComparedOutcome
 ) -> tuple[Difference, ...]:
     """Like `compare`, where either may be an error; such a difference holds the outcomes."""
-    return once(differences_by_place(rule, reference, candidate))
-
-
-def differences_by_place(
-    rule: Rule, reference: ComparedOutcome, candidate: ComparedOutcome
-) -> tuple[Difference, ...]:
-    """Return how the outcomes differ, each place by itself."""
     ours, theirs = reference.error, candidate.error
     if ours is None and theirs is None:
-        comparison = _Comparison()
-        comparison.visit(rule, _Place(), reference.value, candidate.value)
-        return tuple(comparison.found)
+        return compare(rule, reference.value, candidate.value)
     if ours == theirs:
         return ()
     same_class = ours is not None and theirs is not None and ours[0] == theirs[0]
     kind = Kind.VALUE if same_class else Kind.STATUS
-    return (Difference("$", kind, "$", reference, candidate, places=("$",), moves_with="$"),)
+    return (Difference("$", kind, "$", reference, candidate),)
 
 
 class _Place(NamedTuple):
-    """Where in the answers a comparison is; `names` has items by their names, see `Difference`."""
+    """Where in the answers a comparison is."""
 
     path: str = "$"
     at: str = "$"
-    names: tuple[str, ...] = ("$",)
-    moves_with: str | None = None
-    moments: tuple[float | None, ...] = (None,)
     free: bool = False
     depth: int = 0
 
     def member(self, name: str) -> "_Place":
-        return self._below(segment(name), segment(name), segment(name))
+        here = segment(name)
+        return _Place(self.path + here, self.at + here, self.free, self.depth + 1)
 
     def entry(self, key: str) -> "_Place":
-        return self._below(".*", segment(key), segment(key))
+        return _Place(self.path + ".*", self.at + segment(key), self.free, self.depth + 1)
 
-    def item(self, index: int, name: str, item: Any) -> "_Place":
-        below = self._below("[*]", f"[{index}]", name)
-        time = moment_of(item)
-        return below if time is None else below._replace(moments=(time,))
-
-    def unmatched(self, names: Iterable[str], items: Iterable[Any]) -> "_Place":
-        """Return this place, for items of its list that one of the answers does not have."""
-        outer = self.moments[0]
-        times = (moment_of(item) for item in items)
-        if self.moves_with:
-            return self
-        return self._replace(
-            names=tuple(above + name for name in names for above in self.names),
-            moves_with=self.path,
-            moments=tuple(outer if time is None else time for time in times),
-        )
-
-    def _below(self, path: str, at: str, name: str) -> "_Place":
-        return self._replace(
-            path=self.path + path,
-            at=self.at + at,
-            names=self.names if self.moves_with else tuple(above + name for above in self.names),
-            depth=self.depth + 1,
-        )
+    def item(self, index: int) -> "_Place":
+        return _Place(self.path + "[*]", f"{self.at}[{index}]", self.free, self.depth + 1)
 
 
 class _Comparison:
     """A walk through two answers, and the differences found on it."""
 
     def __init__(self) -> None:
-        self.found: list[Difference] = []
+        self._first: dict[tuple[str, Kind], Difference] = {}
+        self._counts: Counter[tuple[str, Kind]] = Counter()
+
+    def differences(self) -> tuple[Difference, ...]:
+        """The first of each path and kind, and how many there are."""
+        return tuple(replace(first, count=self._counts[key]) for key, first in self._first.items())
 
     def visit(self, rule: Rule, place: _Place, reference: Any, candidate: Any) -> None:
-        """Compare the two values at one place."""
+        """Compare what both have at one place."""
         if isinstance(rule, Ignored) or _is_same(reference, candidate):
             return
         if isinstance(rule, FreeForm):
@@ -168,117 +128,70 @@ class _Comparison:
         if fingerprint(reference) == fingerprint(candidate):
             return
         rule = rule if isinstance(rule, Array) else _FREE_ARRAY
-        names = names_of(rule.items, reference), names_of(rule.items, candidate)
         aligned = _align(
             [canonical(rule.items, item) for item in reference],
             [canonical(rule.items, item) for item in candidate],
-            names,
         )
-        alone = aligned.alone(names, (reference, candidate))
         if len(reference) != len(candidate):
-            self._report(Kind.LENGTH, place.unmatched(*alone), reference, candidate)
+            self._report(Kind.LENGTH, place, reference, candidate)
         if rule.ordered and not aligned.in_order:
-            ordered = place._replace(names=tuple(f"{name}#order" for name in place.names))
-            self._report(Kind.ORDER, ordered, reference, candidate)
-        pairs = [*aligned.named, *(aligned.equal if rule.items.approximate else ())]
-        for i, j in pairs:
-            here = place.item(i, names[0][i], reference[i])
-            self.visit(rule.items, here, reference[i], candidate[j])
-        for i, j in aligned.others:
-            here = place.unmatched((names[0][i], names[1][j]), (reference[i], candidate[j]))
-            below = here._replace(
-                path=f"{place.path}[*]", at=f"{place.at}[{i}]", depth=place.depth + 1
-            )
-            self.visit(rule.items, below, reference[i], candidate[j])
+            self._report(Kind.ORDER, place, reference, candidate)
+        for i, j in [*aligned.others, *(aligned.equal if rule.items.approximate else ())]:
+            self.visit(rule.items, place.item(i), reference[i], candidate[j])
 
     def _report(self, kind: Kind, place: _Place, reference: Any, candidate: Any) -> None:
-        is_key = kind in (Kind.MISSING, Kind.EXTRA) and place.path.endswith(".*")
-        self.found.append(
-            Difference(
-                place.path,
-                kind,
-                place.at,
-                reference,
-                candidate,
-                free=place.free or is_key,
-                places=place.names,
-                moves_with=place.moves_with or place.path,
-                moments=place.moments,
+        key = place.path, kind
+        self._counts[key] += 1
+        if key not in self._first:
+            is_key = kind in (Kind.MISSING, Kind.EXTRA) and place.path.endswith(".*")
+            free = place.free or is_key
+            self._first[key] = Difference(
+                place.path, kind, place.at, reference, candidate, free=free
             )
-        )
 
 
 class _Alignment(NamedTuple):
-    """Pairs of positions in two lists: of equal items, of items with the same name, and of others.
-
-    Others are paired in their order while both lists have any; `left` are all their positions.
-    """
+    """Pairs of positions in two lists: of equal items, and of others while both lists have any."""
 
     equal: list[tuple[int, int]]
-    named: list[tuple[int, int]]
-    left: tuple[list[int], list[int]]
-
-    @property
-    def others(self) -> list[tuple[int, int]]:
-        """Pairs of items that have no counterpart."""
-        return list(zip(*self.left, strict=False))
+    others: list[tuple[int, int]]
 
     @property
     def in_order(self) -> bool:
         """Whether the equal items come in the same order in both lists."""
         return all(i < following for (i, _), (following, _) in pairwise(self.equal))
 
-    def alone(
-        self, names: tuple[Sequence[str], Sequence[str]], items: tuple[Sequence[Any], Sequence[Any]]
-    ) -> tuple[list[str], list[Any]]:
-        """Return the names and the values of the items that have no counterpart."""
-        left = [(side, index) for side in (0, 1) for index in self.left[side]]
-        return [names[s][i] for s, i in left], [items[s][i] for s, i in left]
 
+def _align(reference: Sequence[bytes], candidate: Sequence[bytes]) -> _Alignment:
+    """Pair equal keys first to first, then what is left over in its order.
 
-def _align(
-    reference: Sequence[bytes],
-    candidate: Sequence[bytes],
-    names: tuple[Sequence[str], Sequence[str]],
-) -> _Alignment:
-    """Pair items with equal bytes first to first, then those with the same name.
-
-    The common end of both lists is paired beforehand, so that a repeated item which was put in
-    front does not look like another order.
+    What both lists end with is paired beforehand, so that a repeated item which was put in front
+    does not look like another order.
     """
     tail = _common(reversed(reference), reversed(candidate))
     ends = len(reference) - tail, len(candidate) - tail
-    equal, *left = _pair(reference[: ends[0]], candidate[: ends[1]])
-    equal += [(ends[0] + n, ends[1] + n) for n in range(tail)]
-    found, ours, theirs = _pair([names[0][i] for i in left[0]], [names[1][j] for j in left[1]])
-    named = [(left[0][i], left[1][j]) for i, j in found]
-    rest = [left[0][i] for i in ours], [left[1][j] for j in theirs]
-    return _Alignment(equal, named, rest)
-
-
-def _pair(
-    reference: Sequence[Any], candidate: Sequence[Any]
-) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-    """Return pairs of positions with equal keys, and the positions left over in each list."""
-    waiting: dict[Any, deque[int]] = defaultdict(deque)
-    for i, key in enumerate(reference):
+    waiting: dict[bytes, deque[int]] = defaultdict(deque)
+    for i, key in enumerate(reference[: ends[0]]):
         waiting[key].append(i)
-    pairs, theirs = [], []
-    for j, key in enumerate(candidate):
+    equal, others = [], []
+    for j, key in enumerate(candidate[: ends[1]]):
         if waiting[key]:
-            pairs.append((waiting[key].popleft(), j))
+            equal.append((waiting[key].popleft(), j))
         else:
-            theirs.append(j)
-    return pairs, sorted(i for left in waiting.values() for i in left), theirs
+            others.append(j)
+    equal += [(ends[0] + n, ends[1] + n) for n in range(tail)]
+    paired = {i for i, _ in equal}
+    left = (i for i in range(len(reference)) if i not in paired)
+    return _Alignment(equal, list(zip(left, others, strict=False)))
 
 
 def _common(one: Iterable[bytes], other: Iterable[bytes]) -> int:
-    """Return how many items both begin with."""
+    """How many items both begin with."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _is_same(reference: Any, candidate: Any) -> bool:
-    """Return whether two values are the same at sight, as most are."""
+    """Whether two values are the same at sight, which is what most of them are."""
     return reference is candidate or (
         type(reference) is type(candidate)
         and not isinstance(reference, dict | list | tuple)
@@ -287,7 +200,7 @@ def _is_same(reference: Any, candidate: Any) -> bool:
 
 
 def _is_equal(rule: Rule, reference: Any, candidate: Any) -> bool:
-    """Return whether two values of the same form are equal."""
+    """Whether two values of the same form are equal."""
     if isinstance(rule, Number) and rule.approximate and isinstance(reference, int | float):
         try:
             return math.isclose(reference, candidate, rel_tol=rule.tolerance)
@@ -297,7 +210,7 @@ def _is_equal(rule: Rule, reference: Any, candidate: Any) -> bool:
 
 
 def _form(rule: Rule, value: Any) -> str:
-    """Return the type of a value that a client sees, as far as the rule tells types apart."""
+    """What type of value a client sees, as far as the rule tells types apart."""
     name = type_name(value)
     if isinstance(rule, Number) and name == "integer":
         return "number"

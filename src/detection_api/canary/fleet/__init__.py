@@ -11,7 +11,6 @@
 If no worker has enough evidence of its own, `fleet_guard.py` judges the counts of all at step 2.
 """
 
-from detection_api.canary.fleet.comparisons import RequestSource
 from detection_api.canary.fleet.fleet_guard import FLEET, REPLAY
 from detection_api.canary.fleet.link import FleetLink
 from detection_api.canary.fleet.runtime import HostApplication, Runtime
@@ -21,6 +20,5 @@ __all__ = [
     "REPLAY",
     "FleetLink",
     "HostApplication",
-    "RequestSource",
     "Runtime",
 ]

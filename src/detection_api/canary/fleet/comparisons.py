@@ -1,8 +1,7 @@
 """Chooses the answers that are compared with the other arm's, and offers them for comparison."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from typing import Any
 
 from detection_api.canary import metrics
@@ -21,21 +20,6 @@ from detection_api.canary.state import Ledger
 
 _COMPARED = frozenset({Reason.ROLLOUT, Reason.HOLDOUT, Reason.ROLLED_BACK, Reason.STALE})
 """Reasons whose answers may be compared. The kill switch is none: the domain must not run."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestSource:
-    """A client's request: its path and query, the client's identity, and its context for a rerun.
-
-    `context` returns a context in which an implementation sees the request as the client sent it.
-    """
-
-    request: str = ""
-    identity: str = ""
-    context: Callable[[], AbstractContextManager[Any]] = nullcontext
-
-
-_UNKNOWN = RequestSource()
 
 
 class Comparisons:
@@ -61,7 +45,6 @@ class Comparisons:
         self._states = states
         self._ledger = ledger
         self._on_outcome = on_outcome
-        self._clock = clock
         comparer = Comparer(
             engine,
             states,
@@ -100,7 +83,6 @@ class Comparisons:
         route: Route,
         served: Result,
         arguments: Mapping[str, Any],
-        source: RequestSource = _UNKNOWN,
     ) -> None:
         """Offer the answer for comparison; the queue drops it if it has no room."""
         try:
@@ -115,10 +97,6 @@ class Comparisons:
                 arguments=arguments,
                 answered=served.result,
                 request_id=ask.request_id,
-                request=source.request,
-                identity=source.identity,
-                context=source.context,
-                sent_at=self._clock(),
                 state=state,
             )
         )

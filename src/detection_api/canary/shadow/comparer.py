@@ -1,26 +1,22 @@
-"""Compare answers in the background: read `Comparer.compare` first.
+"""What a shadow comparison does: read `Comparer.compare` first.
 
-The answer that a client got is judged. What differs is judged by looks at legacy around it, and is
-looked at once more when the data has settled; see `judge`.
+What differs is looked at once more when the data has settled: data that moves, or that one arm gets
+to see a moment later than the other, is no difference.
 """
 
-import copy
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
-from detection_api.canary import limits, metrics
-from detection_api.canary.comparison import Difference, find_excuse, once
+from detection_api.canary import metrics
+from detection_api.canary.comparison import Difference, find_excuse
 from detection_api.canary.contract import ResponseReturnedError
-from detection_api.canary.limits import Limit
 from detection_api.canary.serving import Engine, Observation
 from detection_api.canary.shadow import noise
-from detection_api.canary.shadow.history import Look, Question
-from detection_api.canary.shadow.judge import Judge, Unclear, Wrong
-from detection_api.canary.shadow.queue import Job
+from detection_api.canary.shadow.queue import FirstPass, Job
 from detection_api.canary.state import (
     AcceptedDifference,
     Arm,
@@ -34,10 +30,7 @@ from detection_api.canary.state import (
 
 log = structlog.get_logger(__name__)
 
-WATCH_AFTER = 60.0
-"""Seconds after which legacy is asked a new question again, to learn how often it moves."""
-
-_Judged = tuple[Wrong, AcceptedDifference | None]
+_Judged = tuple[Difference, AcceptedDifference | None]
 """A difference, and what excuses it."""
 
 
@@ -47,24 +40,15 @@ class States(Protocol):
     accepted: tuple[AcceptedDifference, ...]
 
     def state(self, endpoint: str) -> RolloutState:
-        """Return the state that this worker applies to `endpoint`."""
-
-
-@dataclass(frozen=True, slots=True)
-class _LegacyRun:
-    """A run of legacy, when it ended, and the limits that it stated."""
-
-    observation: Observation
-    at: float
-    limits: tuple[Limit, ...] = ()
+        """The state that this worker applies to `endpoint`."""
 
 
 class Comparer:
-    """Compares answers, and counts the outcomes in the worker's ledger.
+    """Compares answers, and counts what came of it in the worker's ledger.
 
-    With `store_values` samples show values, otherwise only their types and sizes. Differences that
-    are not clear are looked at once more after `settle` seconds. `on_outcome` is called with the
-    job and the outcome of each comparison: equal, mismatch, accepted, noise or inconclusive.
+    With `store_values` samples show values, otherwise no more than their types and sizes. What
+    differed is looked at once more after `settle` seconds. `on_outcome` is called with the job and
+    the outcome of each comparison: equal, mismatch, accepted or noise.
     """
 
     def __init__(
@@ -85,14 +69,9 @@ class Comparer:
         self._settle = settle
         self._on_outcome = on_outcome
         self._clock = clock
-        self._judge = Judge(settle)
 
     def compare(self, job: Job) -> Job | None:
-        """Compare; return the job if it must be looked at again, when it is due."""
-        if job.watched is not None:
-            self._watch(job, job.watched)
-            return None
-        self._count_overdue(job)
+        """Compare; the job again where something differs that has to be looked at once more."""
         if job.first is None:
             return self._compare_first(job)
         self._compare_again(job, job.first)
@@ -101,110 +80,40 @@ class Comparer:
     def _compare_first(self, job: Job) -> Job | None:
         """Compare the answer with a run of the other arm.
 
-        A domain that fails, or breaks the structure, is a mismatch at once.
+        A domain that fails is a mismatch at once: that is no data that moved.
         """
-        if job.answered.arm is Arm.DOMAIN:
-            return self._judge_first(
-                job, job.answered, self._run_legacy(job), at=self._sent_at(job)
-            )
-        if not _is_reference(job.answered):
+        other = Arm.LEGACY if job.answered.arm is Arm.DOMAIN else Arm.DOMAIN
+        runs = {job.answered.arm: job.answered, other: self._run(other, job)}
+        legacy, domain = runs[Arm.LEGACY], runs[Arm.DOMAIN]
+        if not _is_reference(legacy):
             self._give_up(job)
             return None
-        sent = _LegacyRun(job.answered, self._sent_at(job))
-        domain = self._run(Arm.DOMAIN, job)
-        found = noise.differences(job.route, job.answered, domain)
-        if not found or domain.cause is not None:
-            self._remember(job, sent)
-            return self._settle_at_once(job, sent, found)
-        ran_at = self._clock()
-        after = self._run_legacy(job)
-        waiting = self._judge_first(job, domain, after, at=ran_at)
-        self._remember(job, sent)
-        return waiting
-
-    def _judge_first(
-        self, job: Job, domain: Observation, legacy: _LegacyRun, *, at: float
-    ) -> Job | None:
-        """Judge an answer of the domain at `at`, with a look at legacy after it."""
-        if not _is_reference(legacy.observation):
-            self._give_up(job)
-            return None
-        found = noise.differences(job.route, legacy.observation, domain)
-        if domain.cause is not None:
-            return self._settle_at_once(job, legacy, found)
-        far = noise.beyond(found, legacy.limits)
-        near = tuple(d for d in found if d not in far)
-        look, is_holdout = self._look(job, legacy), job.answered.arm is Arm.LEGACY
-        sent = noise.outcome_of(job.route, job.answered) if is_holdout else None
-        first = self._judge.first(_question(job), job.route.rule, near, look, at=at, sent=sent)
-        self._judge.remember(_question(job), job.route.rule, look)
-        structural = tuple(d for d in first.found if d.structural)
-        if first.found and not structural:
+        found = noise.differences(job.route, legacy, domain)
+        if found and domain.cause is None:
+            first = FirstPass(legacy=legacy, found=found)
             return replace(job, first=first, due=self._clock() + self._settle)
-        otherwise = "inconclusive" if far else "noise" if found or is_holdout else "equal"
-        self._conclude(job, legacy.observation, map(Wrong, structural), otherwise=otherwise)
-        return self._to_watch(job, look, first)
-
-    def _compare_again(self, job: Job, first: Unclear) -> None:
-        """Look at both arms again; legacy runs last, so its looks enclose the domain's."""
-        domain, legacy = self._run(Arm.DOMAIN, job), self._run_legacy(job)
-        if not _is_reference(legacy.observation):
-            self._give_up(job)
-            return
-        again = noise.differences(job.route, legacy.observation, domain)
-        if domain.cause is not None:
-            wrong = [Wrong(difference) for difference in again]
-        else:
-            look = self._look(job, legacy)
-            far = noise.beyond(again, legacy.limits)
-            near = [d for d in again if d not in far]
-            wrong = self._judge.second(_question(job), job.route.rule, first, near, look)
-        self._conclude(job, legacy.observation, wrong, otherwise="noise")
-
-    def _settle_at_once(
-        self, job: Job, legacy: _LegacyRun, found: Iterable[Difference]
-    ) -> Job | None:
-        """Conclude a comparison that needs no second look."""
-        self._conclude(job, legacy.observation, map(Wrong, found), otherwise="equal")
+        self._conclude(job, legacy, found, otherwise="equal")
         return None
 
-    def _count_overdue(self, job: Job) -> None:
-        """Count earlier answers that only now are known to be wrong; each as a comparison more."""
-        wrong = self._judge.overdue(job.endpoint)
-        if wrong:
-            self._conclude(job, None, wrong, otherwise="noise")
+    def _compare_again(self, job: Job, first: FirstPass) -> None:
+        """Keep of what was found what is still there though the data stood still.
 
-    def _to_watch(self, job: Job, look: Look, first: Unclear) -> Job | None:
-        """Return the job for a later look at a question that was not asked before."""
-        if not first.is_new:
-            return None
-        return replace(job, watched=look, is_eager=False, due=self._clock() + WATCH_AFTER)
-
-    def _watch(self, job: Job, before: Look) -> None:
-        legacy = self._run_legacy(job)
-        if _is_reference(legacy.observation):
-            look = self._look(job, legacy)
-            self._judge.pair(_question(job), job.route.rule, before, look)
-
-    def _remember(self, job: Job, legacy: _LegacyRun) -> None:
-        self._judge.remember(_question(job), job.route.rule, self._look(job, legacy))
-
-    def _look(self, job: Job, legacy: _LegacyRun) -> Look:
-        return Look.of(legacy.at, noise.outcome_of(job.route, legacy.observation))
-
-    def _sent_at(self, job: Job) -> float:
-        return self._clock() if job.sent_at is None else job.sent_at
-
-    def _run_legacy(self, job: Job) -> _LegacyRun:
-        with limits.collecting() as stated:
-            observation = self._run(Arm.LEGACY, job)
-        return _LegacyRun(observation, self._clock(), tuple(stated))
+        Legacy runs last: between its two runs is every moment whose data the domain may have seen.
+        """
+        domain, legacy = self._run(Arm.DOMAIN, job), self._run(Arm.LEGACY, job)
+        if not _is_reference(legacy):
+            self._give_up(job)
+            return
+        again = noise.differences(job.route, legacy, domain)
+        moved = (
+            *noise.differences(job.route, first.legacy, legacy),
+            *noise.differences(job.route, legacy, first.legacy),
+        )
+        found = again if domain.cause else noise.lasting(first.found, again, moved)
+        self._conclude(job, legacy, found, otherwise="noise")
 
     def _run(self, arm: Arm, job: Job) -> Observation:
-        """Run an arm with the request as the client sent it."""
-        arguments = copy.deepcopy(job.arguments)
-        with job.context():
-            observation = self._engine.run(arm, job.route, arguments, job.endpoint)
+        observation = self._engine.run(arm, job.route, job.arguments, job.endpoint)
         with self._ledger as batch:
             observe(batch.tally(job.endpoint, arm.value).shadow, observation.seconds)
         if observation.cause is not None:
@@ -219,15 +128,15 @@ class Comparer:
         return observation
 
     def _give_up(self, job: Job) -> None:
-        """Count a comparison that has no reference."""
+        """There is no reference to compare with."""
         metrics.COMPARISONS.labels(job.endpoint, "failed").inc()
 
     def _conclude(
-        self, job: Job, legacy: Observation | None, found: Iterable[Wrong], *, otherwise: str
+        self, job: Job, legacy: Observation, found: Iterable[Difference], *, otherwise: str
     ) -> None:
-        """Count a comparison; `otherwise` is its outcome if nothing was wrong."""
+        """Count a comparison; `otherwise` is what came of it where nothing was found."""
         accepted = self._accepted(job.endpoint)
-        judged = [(w, _excuse(accepted, job, w)) for w in _once(found)]
+        judged = [(d, find_excuse(accepted, job.endpoint, d.path, d.kind.value)) for d in found]
         outcome = otherwise
         if judged:
             outcome = "accepted" if all(excuse for _, excuse in judged) else "mismatch"
@@ -235,75 +144,44 @@ class Comparer:
         with self._ledger as batch:
             batch.add(counts)
         metrics.COMPARISONS.labels(job.endpoint, outcome).inc()
-        for wrong, excuse in judged:
+        for difference, excuse in judged:
             if excuse is None:
-                metrics.MISMATCHES.labels(job.endpoint, wrong.difference.kind.value).inc()
+                metrics.MISMATCHES.labels(job.endpoint, difference.kind.value).inc()
         self._on_outcome(job, outcome)
 
     def _accepted(self, endpoint: str) -> tuple[AcceptedDifference, ...]:
-        """Return what is excused now.
+        """What is excused now.
 
-        Only the store knows what has expired, so a worker that has lost it excuses nothing.
+        Only the store knows what has expired; a worker that has lost it must not go on excusing.
         """
         is_lost = self._states.state(endpoint).status is Status.UNKNOWN
         return () if is_lost else self._states.accepted
 
     def _counts(
-        self, job: Job, legacy: Observation | None, outcome: str, judged: Iterable[_Judged]
+        self, job: Job, legacy: Observation, outcome: str, judged: Iterable[_Judged]
     ) -> LedgerBatch:
-        """Return what a comparison adds to the ledger; noise shows no branch to be equal."""
+        """What a comparison adds to the ledger; noise has shown no branch to be equal."""
         counts = LedgerBatch(self._clock())
         tally = counts.tally(job.endpoint, job.answered.arm.value)
         tally.compared = 1
-        if outcome in _COUNTED:
-            setattr(tally, _COUNTED[outcome], 1)
-        if legacy is not None and outcome not in ("noise", "inconclusive"):
+        tally.mismatched = int(outcome == "mismatch")
+        tally.accepted = int(outcome == "accepted")
+        tally.noise = int(outcome == "noise")
+        if outcome != "noise":
             taken = noise.branches(job.route, legacy)
             counts.branches = {(job.endpoint, branch): 1 for branch in taken}
-        for wrong, excuse in judged:
-            difference = wrong.difference
+        for difference, excuse in judged:
             key = (job.endpoint, difference.path, difference.kind.value)
             if excuse is None:
-                counts.mismatches[key] = MismatchTally(count=1, samples=[self._shown(job, wrong)])
+                one = MismatchTally(count=1, samples=[self._sample(difference, job.request_id)])
             else:
-                counts.mismatches[key] = MismatchTally(accepted=1)
+                one = MismatchTally(accepted=1)
                 counts.acceptances[excuse.id] = counts.acceptances.get(excuse.id, 0) + 1
+            counts.mismatches[key] = one
         return counts
-
-    def _shown(self, job: Job, wrong: Wrong) -> dict[str, object]:
-        sample = self._sample(wrong.difference, job.request_id)
-        return {**sample, "reason": wrong.reason} if wrong.reason else sample
-
-
-_COUNTED = {
-    "mismatch": "mismatched",
-    "accepted": "accepted",
-    "noise": "noise",
-    "inconclusive": "inconclusive",
-}
-"""The tally's count of each outcome but equal."""
-
-
-def _question(job: Job) -> Question:
-    request = job.request or repr(sorted(job.arguments.items(), key=lambda item: item[0]))
-    return Question(job.endpoint, request, job.identity)
-
-
-def _once(found: Iterable[Wrong]) -> list[Wrong]:
-    """Return one difference of each path and kind."""
-    found = tuple(found)
-    reasons = {(w.difference.path, w.difference.kind): w.reason for w in reversed(found)}
-    return [Wrong(d, reasons[d.path, d.kind]) for d in once(w.difference for w in found)]
-
-
-def _excuse(
-    accepted: Iterable[AcceptedDifference], job: Job, wrong: Wrong
-) -> AcceptedDifference | None:
-    difference = wrong.difference
-    return find_excuse(accepted, job.endpoint, difference.path, difference.kind.value)
 
 
 def _is_reference(legacy: Observation) -> bool:
-    """Return whether another answer can be compared with this one of legacy."""
+    """Return whether another answer can be compared with what legacy did."""
     violation = legacy.answer and legacy.answer.violation
     return legacy.cause is None and not isinstance(violation, ResponseReturnedError)

@@ -1,7 +1,7 @@
-"""Compare two runs of a route's implementations, and describe the differences; pure."""
+"""What two runs of a route's implementations tell of the domain; pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from detection_api.canary.comparison import (
@@ -9,76 +9,63 @@ from detection_api.canary.comparison import (
     Difference,
     Kind,
     branches_in,
-    differences_by_place,
+    compare_outcomes,
+    is_moved,
     redacted,
     segment,
     shown,
 )
 from detection_api.canary.contract import ContractViolationError
-from detection_api.canary.limits import Limit
 from detection_api.canary.serving import FailureCause, Observation, Route
 
 _SEGMENTS = re.compile(r'\[(?:"(?:[^"\\]|\\.)*"|[^"\]]+)\]|\.[^.\[]+')
 """The segments of a JSONPath: `.name`, `.*`, `["any name"]`, `[0]`, `[*]`."""
+_MOVABLE = (Kind.VALUE, Kind.NULL)
 
 
-def differences(route: Route, legacy: Observation, domain: Observation) -> tuple[Difference, ...]:
-    """Return how the domain differs from an answer of legacy, each place by itself.
+def differences(route: Route, legacy: Observation, other: Observation) -> tuple[Difference, ...]:
+    """How another run differs from one of legacy's that is an answer.
 
-    If the domain broke its contract, only the parts that broke it count: a client gets nothing of
-    the rest.
+    Of a run that broke its contract only where it did so counts: the rest is for a client to see
+    another time, when the data may be the same.
     """
-    reference, candidate = outcome_of(route, legacy), outcome_of(route, domain)
-    if domain.cause is FailureCause.TIMEOUT:
-        return (_failed(Kind.TIMEOUT, reference, candidate),)
-    found = differences_by_place(route.rule, reference, candidate)
-    if domain.cause is None or not isinstance(domain.error, ContractViolationError):
+    reference, candidate = _outcome(route, legacy), _outcome(route, other)
+    if other.cause is FailureCause.TIMEOUT:
+        return (Difference("$", Kind.TIMEOUT, "$", reference, candidate),)
+    found = compare_outcomes(route.rule, reference, candidate)
+    if other.cause is None or not isinstance(other.error, ContractViolationError):
         return found
-    broken = _violated(domain.error.messages, "$")
+    broken = _violated(other.error.messages, "$")
     violations = tuple(d for d in found if d.structural or d.path in broken)
-    return violations or (_failed(Kind.STATUS, reference, _failure(domain.error)),)
+    return violations or (Difference("$", Kind.STATUS, "$", reference, _failure(other.error)),)
 
 
-def is_beyond(difference: Difference, limits: Iterable[Limit]) -> bool:
-    """Return whether a difference lies beyond what legacy could see."""
-    for limit in limits:
-        back_to = limit.back_to
-        if back_to is None:
-            return True
-        if all(time is not None and time < back_to for time in difference.moments):
-            return True
-    return False
+def lasting(
+    found: Iterable[Difference], again: Iterable[Difference], moved: Iterable[Difference]
+) -> tuple[Difference, ...]:
+    """Those of `found` that are no noise.
 
-
-def beyond(found: Sequence[Difference], limits: Sequence[Limit]) -> tuple[Difference, ...]:
-    """Return the differences that legacy's limits explain.
-
-    If a list has items beyond them, the numbers beside it count these items too.
+    They were found `again`, unless they are structural, and are not explained by how legacy had
+    `moved` from the first look to the second.
     """
-    far = [d for d in found if is_beyond(d, limits)]
-    if not far:
-        return ()
-    above = {d.moves_with.partition("[*]")[0].rpartition(".")[0] for d in far}
-    beside = [
+    moved = tuple(moved)
+    again_at = {(d.path, d.kind) for d in again}
+    return tuple(
         d
         for d in found
-        if d not in far
-        and d.kind is Kind.VALUE
-        and isinstance(d.reference, int)
-        and d.path.rpartition(".")[0] in above
-    ]
-    return (*far, *beside)
+        if (d.structural or (d.path, d.kind) in again_at) and not _is_noise(d, moved)
+    )
 
 
 def branches(route: Route, legacy: Observation) -> set[str]:
-    """Return the branches of the contract that a run of legacy took; an error is one of its own."""
+    """The branches of the contract that a run of legacy took; an error is one of its own."""
     if legacy.error is not None:
         return {f"error:{type(legacy.error).__name__}"}
-    return branches_in(route.rule, outcome_of(route, legacy).value)
+    return branches_in(route.rule, _outcome(route, legacy).value)
 
 
 def sample(difference: Difference, request_id: str) -> dict[str, Any]:
-    """Return one place where the arms differed, with their values."""
+    """One place where the arms differed, with the values that they had there."""
     return {
         "request_id": request_id,
         "at": difference.at,
@@ -88,7 +75,7 @@ def sample(difference: Difference, request_id: str) -> dict[str, Any]:
 
 
 def redacted_sample(difference: Difference, request_id: str) -> dict[str, Any]:
-    """Return the same without data: types and sizes for values, `*` for the keys of maps."""
+    """The same without data: types and sizes for values, `*` for the keys of maps."""
     path, at = (_SEGMENTS.findall(text) for text in (difference.path, difference.at))
     places = (here if kind == "[*]" else kind for kind, here in zip(path, at, strict=True))
     return {
@@ -99,8 +86,8 @@ def redacted_sample(difference: Difference, request_id: str) -> dict[str, Any]:
     }
 
 
-def outcome_of(route: Route, observation: Observation) -> ComparedOutcome:
-    """Return a run's answer as it would be on the wire without the contract's encoder."""
+def _outcome(route: Route, observation: Observation) -> ComparedOutcome:
+    """A run as it would be on the wire, were it not for the contract."""
     error = observation.error
     if isinstance(error, ContractViolationError):
         try:
@@ -113,19 +100,39 @@ def outcome_of(route: Route, observation: Observation) -> ComparedOutcome:
     return ComparedOutcome(value=route.contract.wire(observation.answer.value))
 
 
-def _failed(kind: Kind, reference: ComparedOutcome, candidate: ComparedOutcome) -> Difference:
-    return Difference("$", kind, "$", reference, candidate, places=("$",), moves_with="$")
-
-
 def _failure(error: BaseException) -> ComparedOutcome:
     return ComparedOutcome(error=(type(error).__name__, str(error)))
 
 
 def _violated(messages: Any, path: str) -> set[str]:
-    """Return the paths at which marshmallow's `messages` report an error."""
+    """The paths at which marshmallow's `messages` find fault."""
     if not isinstance(messages, dict):
         return {path}
     found: set[str] = set()
     for key, below in messages.items():
         found |= _violated(below, path + ("[*]" if isinstance(key, int) else segment(key)))
     return found
+
+
+def _is_noise(difference: Difference, moved: tuple[Difference, ...]) -> bool:
+    """Whether data that moved explains a difference.
+
+    Beyond `is_moved`: an object changes as a whole, so what moved beside a value explains it.
+    Nothing but an empty list of legacy's own explains that the domain's is empty: who never answers
+    with data must be found while the data moves.
+    """
+    if difference.kind is Kind.LENGTH and not difference.candidate:
+        return any(
+            m.path == difference.path
+            and m.kind is Kind.LENGTH
+            and not (m.reference and m.candidate)
+            for m in moved
+        )
+    return is_moved(moved, difference) or (
+        difference.kind in _MOVABLE
+        and any(m.kind in _MOVABLE and _parent(m.path) == _parent(difference.path) for m in moved)
+    )
+
+
+def _parent(path: str) -> str:
+    return "".join(_SEGMENTS.findall(path)[:-1])

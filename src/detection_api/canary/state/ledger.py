@@ -56,7 +56,6 @@ class Tally:
     mismatched: int = 0
     accepted: int = 0
     noise: int = 0
-    inconclusive: int = 0
     dropped: int = 0
     """Shadow comparisons of answers by this arm; `dropped` ones found the queue full."""
     latency: Histogram = field(default_factory=dict)
@@ -80,12 +79,7 @@ class Tally:
     @property
     def comparisons(self) -> dict[str, int]:
         """Comparisons by outcome."""
-        found = {
-            "mismatch": self.mismatched,
-            "accepted": self.accepted,
-            "noise": self.noise,
-            "inconclusive": self.inconclusive,
-        }
+        found = {"mismatch": self.mismatched, "accepted": self.accepted, "noise": self.noise}
         return {"equal": self.compared - sum(found.values()), **found}
 
     def add(self, other: Self) -> None:

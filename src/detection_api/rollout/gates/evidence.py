@@ -144,8 +144,7 @@ class Evidence:
 
     @property
     def compared(self) -> int:
-        """Comparisons, except those whose data moved, and those beyond legacy's limits."""
+        """Comparisons, except those whose data moved meanwhile."""
         return sum(
-            arm.counts["compared"] - arm.counts["noise"] - arm.counts["inconclusive"]
-            for arm in (self.domain, self.legacy)
+            arm.counts["compared"] - arm.counts["noise"] for arm in (self.domain, self.legacy)
         )

@@ -176,8 +176,6 @@ def _comparisons(evidence: Evidence, plan: Plan) -> Gate:
     message = f"{made} of at least {needed} answers compared"
     if noise:
         message += f"; {noise} more do not count because the data moved"
-    if beyond := sum(arm.counts["inconclusive"] for arm in (evidence.domain, evidence.legacy)):
-        message += f"; {beyond} lie beyond what legacy can see"
     if timeouts:
         message += f"; {timeouts} timed out"
         needed = max(needed, ADVANCE_COST * timeouts)

@@ -14,12 +14,10 @@ from detection_api.canary.comparison import (
     branches_in,
     branches_of,
     compare_outcomes,
-    differences_by_place,
     find_excuse,
-    movement,
-    once,
 )
 from detection_api.canary.guard import LATE_RATIO
+from detection_api.canary.shadow import lasting
 from detection_api.canary.state import Arm
 from detection_api.rollout.gates import excuse_of_latency
 from detection_api.rollout.verification.cases import Case, plan
@@ -147,23 +145,15 @@ class _EndpointVerification:
         return ask(self._client, self._subject, arm, case.arguments, case.refused)
 
     def _recheck(self, run: _CaseRun) -> None:
-        """Compare again: a difference lasts if legacy stood still at its place in between."""
-        before, answer = run.legacy[-1].outcome, run.domain[-1].outcome
-        again = self._compare(run)
+        """Compare again: a difference lasts if legacy's data did not change in between."""
+        before = run.legacy[-1].outcome
+        earlier, again = run.differences, self._compare(run)
         if run.ending is Ending.FAILED:
             return
         run.differences = again
         rule, now = self._subject.route.rule, run.legacy[-1].outcome
-        moved = movement(rule, before, now)
-        found = differences_by_place(rule, before, answer)
-        answers = differences_by_place(rule, now, run.domain[-1].outcome)
-        places = {place for each in answers for place in each.places}
-        lasted = once(
-            d
-            for d in found
-            if any(place in places and not moved.is_at(place) for place in d.places)
-            or (d.structural and not moved.explains(d))
-        )
+        moved = (*compare_outcomes(rule, before, now), *compare_outcomes(rule, now, before))
+        lasted = lasting(earlier, again, moved)
         if lasted:
             self._judge(run, lasted)
         elif not again or self._is_late(run):
