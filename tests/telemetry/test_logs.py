@@ -26,7 +26,9 @@ def test_a_request_id_is_echoed(client: FlaskClient, given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "a" * 129, "two words", '{"level": "info"}', "ü", token_format.new_token()]
+    "given",
+    ["", "a" * 129, "two words", '{"level": "info"}', "ü", token_format.new_token()],
+    ids=["empty", "too long", "two words", "JSON", "not ASCII", "a token"],
 )
 def test_a_request_id_that_could_harm_the_log_is_replaced(client: FlaskClient, given: str) -> None:
     response = client.get("/", headers={"X-Request-ID": given})
