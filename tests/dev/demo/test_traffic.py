@@ -15,6 +15,7 @@ from detection_api.dev.demo.clients import DemoRequest
 from detection_api.dev.demo.tour import run_to_end
 from detection_api.dev.demo.traffic import Traffic, TrafficCount
 from detection_api.web.client import Client, Reply, UnreachableError
+from tests.ingest.support import wait_until
 
 
 def reply(status: int, canary: str) -> Reply:
@@ -150,9 +151,18 @@ def test_an_instance_that_is_away_is_one_clear_line() -> None:
 
 
 def test_that_it_is_to_end_is_passed_on_to_its_command(tmp_path: Path) -> None:
+    stop, started = threading.Event(), tmp_path / "started"
+    waiting = threading.Thread(target=lambda: (wait_until(started.exists), stop.set()))
+    waiting.start()
+    assert run_to_end(["sh", "-c", f"touch {started}; exec sleep 60"], stop) == -15
+    waiting.join()
+
+
+def test_told_to_end_beforehand_it_starts_no_command(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
-    assert run_to_end(["sleep", "60"], stop) == -15
+    assert run_to_end(["touch", str(tmp_path / "started")], stop) == 130
+    assert not (tmp_path / "started").exists()
 
 
 def test_it_explains_itself_with_examples(run: Callable[..., Result]) -> None:
