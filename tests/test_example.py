@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(PAGE.read_text())
 COMMANDS = [line for language, block in BLOCKS if language == "bash" for line in block.splitlines()]
 DATABASE = "postgresql://localhost/shop"
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds in which a command must print what the page says, run again and again."""
 
 

@@ -79,7 +79,7 @@ def test_a_world_of_somebody_else_is_refused_in_one_clear_line(
     result = run(command)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        "Error: the database or the event log holds data of somebody else"
+        "Error: the database or the event log has data that the demo did not write"
     )
     assert query(database, "SELECT count(*) FROM detection_records") == [(1,)]
 
