@@ -16,7 +16,7 @@ from psycopg2 import extensions, sql
 from psycopg2.extras import Json, execute_values
 
 from detection_api import legacy
-from detection_api.app import BLUEPRINTS
+from detection_api.app import routing
 from detection_api.canary.serving import Route
 from detection_api.config import Settings
 from detection_api.db.pool import READ_ONLY, Pool, bound_waits
@@ -36,21 +36,15 @@ NOW = datetime(2025, 10, 31, 9, 15, tzinfo=UTC)
 """A time in the middle of an hour, a day and a month."""
 
 
-def _app() -> Flask:
-    app = Flask("routes")
-    for blueprint in BLUEPRINTS:
-        app.register_blueprint(blueprint)
-    return app
-
-
-ROUTES: Mapping[str, Route] = routes_of(_app())
+_APP = routing()
+ROUTES: Mapping[str, Route] = routes_of(_APP)
 """The canaried routes of the application by endpoint, as `statistics.daily`."""
 RULES: Mapping[str, str] = {
-    rule.endpoint: rule.rule for rule in _app().url_map.iter_rules() if rule.endpoint in ROUTES
+    rule.endpoint: rule.rule for rule in _APP.url_map.iter_rules() if rule.endpoint in ROUTES
 }
 """Their URL rules."""
 PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
-    endpoint: parameters_of(_app().view_functions[endpoint]) for endpoint in ROUTES
+    endpoint: parameters_of(_APP.view_functions[endpoint]) for endpoint in ROUTES
 }
 """Their parameters."""
 

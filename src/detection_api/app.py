@@ -31,6 +31,14 @@ from detection_api.web.application import Application
 BLUEPRINTS = (records.blp, statistics.blp, cameras.blp, monitoring.blp, rollout.blp)
 
 
+def routing() -> Flask:
+    """Return an application that knows every route and cannot serve any."""
+    app = Flask(__name__)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return app
+
+
 def create(environ: Mapping[str, str] | None = None) -> Flask:
     """See `detection_api.create_app`."""
     logs.configure("INFO")

@@ -9,6 +9,7 @@ from random import Random
 
 import click
 
+from detection_api.app import routing
 from detection_api.cli.environment import clear_database_errors, read_settings
 from detection_api.clock import utc_now
 from detection_api.config import Settings
@@ -137,7 +138,7 @@ def send_traffic(
             client.get("/healthz")
         except UnreachableError as error:
             raise click.ClickException(f"{url}: {error}") from error
-        traffic = Traffic(client, asks(Random(seed), utc_now), rate, clients)  # noqa: S311 - no secret
+        traffic = Traffic(client, asks(routing(), Random(seed), utc_now), rate, clients)  # noqa: S311 - no secret
         with traffic.flowing():
             code = run_to_end(command, stop) if command else _report(traffic, stop, seconds)
     click.echo(f"traffic: {traffic.tally}", err=bool(command))

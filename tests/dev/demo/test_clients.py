@@ -1,12 +1,13 @@
 """The demo's clients meet every branch of the contract, and nothing that legacy cannot see."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from flask import Flask
 from psycopg2 import extensions
 
 from detection_api import clock, create_app
+from detection_api.app import routing
 from detection_api.canary.comparison.coverage import branches_in, branches_of
 from detection_api.dev.demo import history
 from detection_api.dev.demo.clients import DemoRequest, asks
@@ -21,6 +23,8 @@ from detection_api.dev.demo.world import World
 from detection_api.extensions import canary
 from detection_api.ingest import cameras
 from detection_api.legacy.sources import sources
+from detection_api.rollout.routes import routes_of
+from detection_api.web.parameters import parameters_of
 from tests.dev.demo.support import environ, settings
 from tests.ingest.support import query, read_to_end
 
@@ -84,7 +88,7 @@ def answers(factory: Flask, force: str, count: int) -> list[Answer]:
 
 
 def first(count: int) -> list[DemoRequest]:
-    return list(islice(asks(Random(1), lambda: NOW), count))
+    return list(islice(asks(routing(), Random(1), lambda: NOW), count))
 
 
 def test_every_branch_that_the_demo_has_data_for_is_met(factory: Flask) -> None:
@@ -94,7 +98,7 @@ def test_every_branch_that_the_demo_has_data_for_is_met(factory: Flask) -> None:
         if hasattr(view, "canary")
     }
     every = {(name, branch) for name, rule in rules.items() for branch in branches_of(rule)}
-    found = answers(factory, "true", 7 * 60)
+    found = answers(factory, "true", 7 * 120)
     met = {
         (name, branch)
         for name, status, body in found
@@ -107,8 +111,8 @@ def test_every_branch_that_the_demo_has_data_for_is_met(factory: Flask) -> None:
 
 def test_legacy_sees_whatever_is_asked_for(factory: Flask) -> None:
     """Its limits are known, and would only hide what is not."""
-    domain, legacy = (answers(factory, force, 7 * 12) for force in ("true", "false"))
-    for ask, ours, theirs in zip(first(7 * 12), legacy, domain, strict=True):
+    domain, legacy = (answers(factory, force, 7 * 40) for force in ("true", "false"))
+    for ask, ours, theirs in zip(first(7 * 40), legacy, domain, strict=True):
         if ours[1] == 200:
             assert ours == theirs, ask
 
@@ -128,6 +132,21 @@ def test_many_clients_say_who_they_are_and_some_do_not() -> None:
     assert 100 < clients.pop(None) < 300
     assert len(clients) > 800
     assert all("-" in str(client) for client in clients)
+
+
+def test_every_parameter_of_every_endpoint_is_sent_and_left_out() -> None:
+    app = routing()
+    urls = app.url_map.bind("localhost")
+    sent = defaultdict(set)
+    for ask in first(7 * 60):
+        path, _, query = ask.path.partition("?")
+        endpoint, _ = urls.match(path)
+        sent[endpoint].add(frozenset(parse_qs(query)))
+    for endpoint in routes_of(app):
+        for parameter in parameters_of(app.view_functions[endpoint]):
+            if not parameter.is_required:
+                present = {parameter.name in names for names in sent[endpoint]}
+                assert present == {True, False}, (endpoint, parameter.name)
 
 
 def test_the_same_seed_is_the_same_traffic() -> None:

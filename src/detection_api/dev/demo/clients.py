@@ -1,134 +1,115 @@
-"""Who asks the demo's API, and what for: screens, supervisors, reports and scripts; pure.
+"""Requests of the demo's clients, derived from the parameters that the routes declare; pure.
 
-Everybody asks for what is there and now and then for what is not, so that the answers take every
-branch of the contract that the demo has data for. Nobody asks for what only one implementation can
-see: filters stay within the newest hours of the event log, of which legacy reads the end.
+Every parameter is absent or present, and names what exists or, now and then, what does not. So the
+answers take every branch of the contract that the demo has data for. Filters by type stay within
+the last hour of the event log, of which legacy reads the end only.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from random import Random
-from typing import NamedTuple
-from urllib.parse import urlencode
+from typing import Any, NamedTuple
 
+from flask import Flask
+from marshmallow import fields
+
+from detection_api.db import PagePosition
 from detection_api.dev.demo.visits import EventType
 from detection_api.dev.demo.world import CAMERAS
+from detection_api.rollout.routes import routes_of
+from detection_api.web.parameters import Parameter, parameters_of
 
 NAMED = {"screen": 400, "supervisor": 400, "report": 400}
-"""How many clients of each role send their name; so many that 10% of them are about 10%."""
+"""Clients of each role that send their name: enough for 10% of them to be about 10%."""
 NAMELESS_SHARE = 0.1
+OPTIONAL_SHARE = 1 / 3
+"""Share of requests that have an optional parameter."""
 UNKNOWN_SHARE = 0.15
-"""Share of requests for a camera or a type that there is none of."""
+"""Share of names that belong to no camera and no type."""
 UNKNOWN = "cam9"
 VIOLATION_IDS = 420
-"""Ids asked for: a week has about 350 violations, so some are missing."""
-LONG_AGO = {"start_time": "2000-01-01T00:00:00Z", "end_time": "2000-01-02T00:00:00Z"}
-
-Parameters = Mapping[str, object]
+"""The highest violation id: a week has about 350 violations, so some are missing."""
+LARGEST_NUMBER = 300
+LONG_AGO = ("2000-01-01T00:00:00Z", "2000-01-02T00:00:00Z")
 
 
 class DemoRequest(NamedTuple):
-    """A request: the client that names itself, if it does, and the path with its query."""
+    """A request: the client's name, None if it sends none, and the path with its query."""
 
     client: str | None
     path: str
 
 
-def asks(random: Random, now: Callable[[], datetime]) -> Iterator[DemoRequest]:
-    """What is asked for, without an end; as often of each endpoint, in no order."""
+def asks(app: Flask, random: Random, now: Callable[[], datetime]) -> Iterator[DemoRequest]:
+    """Yield requests for the canaried endpoints of `app` without end, equally many for each."""
     clients = [f"{role}-{number}" for role, count in NAMED.items() for number in range(count)]
+    urls = app.url_map.bind("localhost")
+    declared = {name: parameters_of(app.view_functions[name]) for name in routes_of(app)}
     while True:
-        endpoints = list(_ENDPOINTS)
+        endpoints = list(declared)
         random.shuffle(endpoints)
         for endpoint in endpoints:
-            path, parameters = endpoint(random, now())
-            query = f"?{urlencode(parameters)}" if parameters else ""
+            path = urls.build(endpoint, _arguments(declared[endpoint], random, now()))
             is_nameless = random.random() < NAMELESS_SHARE
-            client = None if is_nameless else random.choice(clients)
-            yield DemoRequest(client, f"/api/v1{path}{query}")
+            yield DemoRequest(None if is_nameless else random.choice(clients), path)
 
 
-def _detection_records(random: Random, now: datetime) -> tuple[str, Parameters]:
-    parameters: Parameters = random.choice(
-        (
-            {},
-            {"limit": 20},
-            {"limit": 20, "offset": 20 * random.randrange(1, 20)},
-            {"limit": 300},
-            _window(random, now),
-            {"start_time": _moment(now - timedelta(hours=1))},
-            LONG_AGO,
-        )
-    )
-    return f"/records/detection-records/{_camera(random)}", parameters
+def _arguments(
+    parameters: tuple[Parameter, ...], random: Random, now: datetime
+) -> dict[str, object]:
+    """Return values for the required parameters and for some of the others."""
+    by_fact = {
+        parameter.fact: parameter
+        for parameter in parameters
+        if parameter.is_required or random.random() < OPTIONAL_SHARE
+    }
+    values = {
+        parameter.name: _value(parameter, random, now)
+        for fact, parameter in by_fact.items()
+        if fact not in ("start_time", "end_time")
+    }
+    names = {parameter.fact: parameter.name for parameter in parameters}
+    if "start_time" in names and {"start_time", "end_time", "event_type"} & by_fact.keys():
+        start, end = _window(random, now, is_recent="event_type" in by_fact)
+        values[names["start_time"]] = start
+        if "end_time" in names and random.random() < 1 / 2:
+            values[names["end_time"]] = end
+    return values
 
 
-def _violation(random: Random, _: datetime) -> tuple[str, Parameters]:
-    return f"/records/violations/{random.randint(1, VIOLATION_IDS)}", {}
+def _value(parameter: Parameter, random: Random, now: datetime) -> object:
+    if parameter.fact in _VALUES:
+        return _VALUES[parameter.fact](random, now)
+    if parameter.members:
+        return random.choice(parameter.members)
+    if parameter.bounds and isinstance(parameter.field, fields.Number):
+        low, high = parameter.bounds
+        return random.randint(low, min(high, max(low, LARGEST_NUMBER)))
+    return UNKNOWN
 
 
-def _daily(random: Random, _: datetime) -> tuple[str, Parameters]:
-    parameters: Parameters = random.choice(({}, {"days": 1}, {"days": 30}))
-    return "/statistics/daily", {**parameters, **_of_some_camera(random)}
-
-
-def _events(random: Random, now: datetime) -> tuple[str, Parameters]:
-    kind = UNKNOWN if random.random() < UNKNOWN_SHARE else random.choice(list(EventType)).value
-    last_hour = {"start_time": _moment(now - timedelta(hours=1))}
-    parameters: Parameters = random.choice(
-        (
-            {},
-            {"limit": 20},
-            {"limit": 300},
-            {**last_hour, "event_type": kind},
-            _window(random, now),
-            LONG_AGO,
-        )
-    )
-    return "/statistics/events", {**parameters, **_of_some_camera(random)}
-
-
-def _history(random: Random, _: datetime) -> tuple[str, Parameters]:
-    parameters: Parameters = random.choice(
-        ({}, {"minutes": 5}, {"minutes": 1440, "limit": 300}, {"limit": 20})
-    )
-    return "/statistics/history", {**parameters, **_of_some_camera(random)}
-
-
-def _cameras(random: Random, _: datetime) -> tuple[str, Parameters]:
-    return "/cameras", random.choice(({}, {"active_only": "true"}, {"active_only": "false"}))
-
-
-def _camera_stats(random: Random, _: datetime) -> tuple[str, Parameters]:
-    return f"/cameras/{_camera(random)}/stats", {}
-
-
-_ENDPOINTS = (
-    _detection_records,
-    _violation,
-    _daily,
-    _events,
-    _history,
-    _cameras,
-    _camera_stats,
-)
-
-
-def _camera(random: Random) -> str:
-    return UNKNOWN if random.random() < UNKNOWN_SHARE else random.choice(list(CAMERAS))
-
-
-def _of_some_camera(random: Random) -> Parameters:
-    """Half of all filters are none."""
-    return {"camera_id": _camera(random)} if random.random() < 1 / 2 else {}
-
-
-def _window(random: Random, now: datetime) -> Parameters:
-    """A part of the last two hours."""
-    start = now - timedelta(minutes=random.randint(30, 120))
-    end = start + timedelta(minutes=random.randint(1, 30))
-    return {"start_time": _moment(start), "end_time": _moment(end)}
+def _window(random: Random, now: datetime, *, is_recent: bool) -> tuple[str, str]:
+    """Return a part of the last hour, or else of the last two or of a time without data."""
+    if not is_recent and random.random() < UNKNOWN_SHARE:
+        return LONG_AGO
+    start = now - timedelta(minutes=random.randint(30, 60 if is_recent else 120))
+    return _moment(start), _moment(start + timedelta(minutes=random.randint(1, 30)))
 
 
 def _moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _one_of(names: list[str], random: Random) -> str:
+    return UNKNOWN if random.random() < UNKNOWN_SHARE else random.choice(names)
+
+
+_VALUES: Mapping[str, Callable[[Random, datetime], Any]] = {
+    "camera_id": lambda random, _: _one_of(list(CAMERAS), random),
+    "event_type": lambda random, _: _one_of([kind.value for kind in EventType], random),
+    "violation_id": lambda random, _: random.randint(1, VIOLATION_IDS),
+    "cursor": lambda random, now: PagePosition(
+        now - timedelta(minutes=random.randint(1, 120)), random.randint(1, 10_000)
+    ).text(),
+}
+"""Values of what the demo's factory has, by the name of the parameters that take them."""
