@@ -152,7 +152,12 @@ def test_an_instance_that_is_away_is_one_clear_line() -> None:
 
 def test_that_it_is_to_end_is_passed_on_to_its_command(tmp_path: Path) -> None:
     stop, started = threading.Event(), tmp_path / "started"
-    waiting = threading.Thread(target=lambda: (wait_until(started.exists), stop.set()))
+
+    def stop_once_started() -> None:
+        wait_until(started.exists)
+        stop.set()
+
+    waiting = threading.Thread(target=stop_once_started)
     waiting.start()
     assert run_to_end(["sh", "-c", f"touch {started}; exec sleep 60"], stop) == -15
     waiting.join()
