@@ -110,7 +110,7 @@ def test_a_client_sees_what_all_workers_told_the_store(app: Flask) -> None:
     legacy, domain = lately["endpoints"]
     assert ((legacy["endpoint"], legacy["arm"]), legacy["requests"]) == (CAMERAS, 60)
     assert ((domain["endpoint"], domain["arm"]), domain["requests"]) == (VIOLATION, 60)
-    assert domain["failures_by_cause"] == {"error": 2, "timeout": 1, "contract": 0}
+    assert domain["failures_by_cause"] == {"error": 2, "timeout": 1, "contract": 0, "death": 0}
     assert domain["client_error_rate"] == pytest.approx(4 / 60)
     assert domain["p95_ms"] == pytest.approx(250, rel=0.05)
     assert domain["forced"] == 5

@@ -632,7 +632,7 @@ def test_the_ledger_is_told_by_endpoint_and_arm_over_time(
     old, new = domain["points"]
     assert (old["requests"], new["requests"]) == (5, 3), "the last hour alone"
     assert new["failures"] == 2
-    assert new["failures_by_cause"] == {"error": 1, "timeout": 1, "contract": 0}
+    assert new["failures_by_cause"] == {"error": 1, "timeout": 1, "contract": 0, "death": 0}
     assert (new["outages"], new["compared"]) == (1, 2)
     assert new["latency"]["count"] == 3
     assert new["latency"]["p50_ms"] == pytest.approx(20, rel=0.06)

@@ -224,7 +224,7 @@ class Stretch:
 
 def alarms_of_a_bad_domain(seed: int) -> Iterator[tuple[Alarm, dict[Signal, Stretch]]]:
     """Each alarm of some thousand requests, with the bookkeeping at that moment."""
-    rng, guard = random.Random(seed), Guard()
+    rng, compared, guard = random.Random(seed), random.Random(seed), Guard()
     books = {
         signal: Stretch(Wealth(**p) if signal.verdict is Verdict.HOLD else Cusum(**p))
         for signal, p in PARAMETERS.items()
@@ -243,6 +243,9 @@ def alarms_of_a_bad_domain(seed: int) -> Iterator[tuple[Alarm, dict[Signal, Stre
             bad = rng.random() < 0.015
             books[Signal.WORSE].count(2 if bad else 3, share)
             alarms = guard.legacy(bad, seconds, share, "r")
+        is_mismatch = compared.random() < 0.1
+        books[Signal.DIFFERING].count(0 if is_mismatch else 1)
+        alarms += guard.comparison(is_mismatch, "r")
         yield from ((alarm, books) for alarm in alarms)
 
 

@@ -25,7 +25,7 @@ def test_health_as_a_whole_is_ok_or_failing() -> None:
 
 @pytest.mark.parametrize("count", [-1, 1.5, "1"], ids=repr)
 def test_a_count_is_a_whole_number_of_0_or_more(count: Any) -> None:
-    failures = {"error": count, "timeout": 0, "contract": 0}
+    failures = {"error": count, "timeout": 0, "contract": 0, "death": 0}
     assert FailuresByCauseSchema().validate(failures).keys() == {"error"}
 
 

@@ -120,7 +120,7 @@ def test_all_buckets_of_an_endpoint_and_arm_are_one_line() -> None:
         "client_error_rate": 6 / 120,
         "server_error_rate": 1 / 120,
         "failures": 7,
-        "failures_by_cause": {"error": 4, "timeout": 2, "contract": 1},
+        "failures_by_cause": {"error": 4, "timeout": 2, "contract": 1, "death": 0},
         "fallbacks": 0,
         "outages": 1,
         "forced": 5,

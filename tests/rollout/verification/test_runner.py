@@ -348,6 +348,7 @@ def test_each_result_is_handed_over_when_it_is_there_and_may_be_kept_in_short(
         "verdict": "inconclusive",
         "findings": ["no answer had data in it"],
         "cases": 4,
+        "differs": False,
         "legacy_p95_ms": 1.0,
         "domain_p95_ms": 1.0,
     }
