@@ -16,13 +16,13 @@ MEGABYTE = 1 << 20
 
 WORKER = """
 import sys
-from detection_api import vitals
+from detection_api.telemetry import process_metrics
 from detection_api.db.pool import READ_ONLY, Pool
 
 pool = Pool(sys.argv[1], size=2, deadline=5, name="worker under test", settings=READ_ONLY)
-vitals.watch("domain", pool)
+process_metrics.watch("domain", pool)
 with pool.connection():
-    vitals.vitals()
+    process_metrics.measure()
 print("measured", flush=True)
 sys.stdin.read()
 """

@@ -6,21 +6,22 @@ import threading
 import time
 from collections.abc import Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 import click
 
-from detection_api.app import routing
 from detection_api.cli.environment import clear_database_errors, read_settings
 from detection_api.clock import utc_now
 from detection_api.config import Settings
 from detection_api.dev.demo import detector, history
-from detection_api.dev.demo.clients import asks
 from detection_api.dev.demo.tour import run_to_end, tour
-from detection_api.dev.demo.traffic import Traffic
 from detection_api.dev.demo.world import DEFAULT_SEED, World
 from detection_api.dev.instance import INSTANCE, running_base
 from detection_api.server.signals import exit_on_signals, stop_on_signals
 from detection_api.web.client import Client, UnreachableError, read_url
+
+if TYPE_CHECKING:
+    from detection_api.dev.demo.traffic import Traffic
 
 REPORT_INTERVAL = 5.0
 """Seconds between two lines about the traffic."""
@@ -138,14 +139,20 @@ def send_traffic(
             client.get("/healthz")
         except UnreachableError as error:
             raise click.ClickException(f"{url}: {error}") from error
-        traffic = Traffic(client, asks(routing(), Random(seed), utc_now), rate, clients)  # noqa: S311 - no secret
+        # Only this command needs the application's routes: the others start without them.
+        from detection_api.app import routing  # noqa: PLC0415
+        from detection_api.dev.demo.clients import asks  # noqa: PLC0415
+        from detection_api.dev.demo.traffic import Traffic  # noqa: PLC0415
+
+        requests = asks(routing(), Random(seed), utc_now)  # noqa: S311 - no secret
+        traffic = Traffic(client, requests, rate, clients)
         with traffic.flowing():
             code = run_to_end(command, stop) if command else _report(traffic, stop, seconds)
     click.echo(f"traffic: {traffic.tally}", err=bool(command))
     sys.exit(code)
 
 
-def _report(traffic: Traffic, stop: threading.Event, seconds: float) -> int:
+def _report(traffic: "Traffic", stop: threading.Event, seconds: float) -> int:
     """Print the counts every REPORT_INTERVAL until the traffic ends; return the exit code."""
     started = time.monotonic()
     while (left := started + seconds - time.monotonic()) > 0:
