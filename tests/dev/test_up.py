@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -206,7 +207,12 @@ def test_a_hup_to_the_process_in_the_pid_file_makes_workers_read_the_env_file(
 def test_a_killed_program_is_started_again(up: Up) -> None:
     def followers() -> list[psutil.Process]:
         command = ["detection_api.ingest", "events"]
-        return [c for c in up.children() if is_alive(c) and c.cmdline()[2:4] == command]
+        found = []
+        for child in up.children():
+            with suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+                if is_alive(child) and child.cmdline()[2:4] == command:
+                    found.append(child)
+        return found
 
     (victim,) = followers()
     victim.kill()
