@@ -36,7 +36,7 @@ def healthz() -> Response:
 @blp.response(200, HealthSchema)
 @blp.alt_response(503, schema=HealthSchema, description="Something this service needs is failing")
 def health() -> tuple[dict[str, object], int]:
-    """What this service needs, and whether it has it."""
+    """The state of everything that this service depends on."""
     found = monitoring.health(current_app.extensions["settings"], clock.utc_now())
     return found, 200 if found["status"] == "ok" else 503
 

@@ -43,7 +43,7 @@ def state() -> overview.Overview:
 @blp.arguments(schemas.AuditQuerySchema, location="query", as_kwargs=True)
 @blp.response(200, schemas.AuditPageSchema)
 def events(*, limit: int, **which: Any) -> dict[str, Any]:
-    """What was changed, by whom and why, and what the guard saw; newest first."""
+    """The audit: every change with its author and reason, and every alarm; newest first."""
     found = rollout_of().store.events(limit=limit + 1, **which)
     page = found[:limit]
     return {"events": page, "next": page[-1].id if len(found) > limit else None}

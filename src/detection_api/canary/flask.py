@@ -122,13 +122,13 @@ class Canary:
 
     @property
     def runtime(self) -> Runtime:
-        """What serves the application in progress."""
+        """The runtime of the current application."""
         extension: _Extension = current_app.extensions["canary"]
         return extension.runtime
 
     @property
     def store(self) -> Store:
-        """What the application in progress shares with the fleet."""
+        """The store that the current application shares with the fleet."""
         return self.runtime.link.store
 
     def __call__(

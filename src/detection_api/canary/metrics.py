@@ -1,4 +1,4 @@
-"""What the canary did and how it stands, in Prometheus' terms; right across gunicorn's workers."""
+"""The canary's Prometheus metrics; correct across gunicorn's workers."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What goes out to a client for what was served; with `decorator.py` all that knows Flask."""
+"""Make the response for a result; only this module and `flask.py` know Flask."""
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
@@ -81,7 +81,7 @@ class Responder:
         return validated(good.body, told.items())
 
     def _question(self) -> str:
-        """What a client asked for, in its own words.
+        """Return the path and the query as the client sent them.
 
         What depends on the clock, such as the last hour, is the same question a minute later.
         """
@@ -118,7 +118,7 @@ def validated(body: bytes, headers: Iterable[Header]) -> Response:
 
 
 def _failed(served: Result) -> Response:
-    """What the application's error handlers make of an error."""
+    """Return the response of the application's error handlers to an error."""
     if served.arm is None:
         error: Exception = ServiceUnavailable(retry_after=RETRY_AFTER)
     else:

@@ -17,7 +17,7 @@ FLASK_GROUP = "flask rollout"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """What operators of one application work with.
+    """The store, endpoints and settings of one application, for its operators.
 
     `connect` gives connections that only operators use, and `store` is the canary's store over
     them: a client's request never waits for an operator. `endpoints` are those that the canary

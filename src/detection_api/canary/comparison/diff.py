@@ -210,7 +210,7 @@ def _is_equal(rule: Rule, reference: Any, candidate: Any) -> bool:
 
 
 def _form(rule: Rule, value: Any) -> str:
-    """What type of value a client sees, as far as the rule tells types apart."""
+    """Return the type of a value on the wire, as precisely as the rule distinguishes types."""
     name = type_name(value)
     if isinstance(rule, Number) and name == "integer":
         return "number"

@@ -23,7 +23,7 @@ class Kind(Enum):
     """Another JSON type, or another format of time."""
     VALUE = "value"
     ORDER = "order"
-    """What both lists have comes in another order."""
+    """The elements that both lists have are in another order."""
     LENGTH = "length"
     """Lists of different lengths."""
     STATUS = "status"
@@ -39,7 +39,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ComparedOutcome:
-    """What an implementation answered: a wire value, or an error's class name and message."""
+    """The answer of an implementation: a wire value, or an error's class name and message."""
 
     value: Any = None
     error: tuple[str, str] | None = None

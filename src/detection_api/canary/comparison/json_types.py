@@ -28,7 +28,7 @@ _TYPE_NAMES = {
 
 
 def redacted(value: Any) -> str:
-    """What kind of value it is and its size, never its content."""
+    """Return the kind of a value and its size, never its content."""
     if isinstance(value, str):
         form = form_of_text(value)
         return f"string({len(value)})" if form == "string" else form

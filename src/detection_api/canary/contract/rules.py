@@ -1,4 +1,4 @@
-"""What two answers are compared by: rules compiled once from a marshmallow schema; pure.
+"""Rules that compare two answers, compiled once from a marshmallow schema; pure.
 
 A field says in its metadata how it is compared, where that is not exactly:
 `compare="ignore"` not at all; `compare="approx"` (floats) to a relative `tolerance`, 1e-6 when

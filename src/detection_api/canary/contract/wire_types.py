@@ -138,7 +138,7 @@ def _range(validator: validate.Range) -> Meta:
 
 
 def _checks(members: Mapping[str, _Field]) -> dict[str, Callable[[Any], None]]:
-    """What msgspec cannot check by type: that moments are in UTC, and free-form JSON is JSON."""
+    """Return the checks that types cannot express: moments are in UTC, free-form JSON is JSON."""
     checks = [(attrgetter(name), found) for name, f in members.items() if (found := _check(f))]
 
     def check(struct: Any) -> None:

@@ -1,4 +1,4 @@
-"""What has grown in the ledger since the leader last read it; pure."""
+"""The growth of the ledger's counts since the leader last read them; pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -35,7 +35,7 @@ DEADLINE_THREADS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostApplication:
-    """What the canary needs of the application that it serves."""
+    """The parts of the application that the canary calls."""
 
     endpoints: tuple[str, ...]
     answers: tuple[type[Exception], ...] = ()

@@ -1,4 +1,4 @@
-"""What a shadow comparison does: read `Comparer.compare` first.
+"""Make a shadow comparison; read `Comparer.compare` first.
 
 What differs is looked at once more when the data has settled: data that moves, or that one arm gets
 to see a moment later than the other, is no difference.
@@ -35,7 +35,7 @@ _Judged = tuple[Difference, AcceptedDifference | None]
 
 
 class States(Protocol):
-    """What a comparison needs of the states that the worker applies."""
+    """The states that the worker applies, as a comparison reads them."""
 
     accepted: tuple[AcceptedDifference, ...]
 
@@ -150,7 +150,7 @@ class Comparer:
         self._on_outcome(job, outcome)
 
     def _accepted(self, endpoint: str) -> tuple[AcceptedDifference, ...]:
-        """What is excused now.
+        """Return the differences that are accepted now.
 
         Only the store knows what has expired; a worker that has lost it must not go on excusing.
         """
@@ -160,7 +160,7 @@ class Comparer:
     def _counts(
         self, job: Job, legacy: Observation, outcome: str, judged: Iterable[_Judged]
     ) -> LedgerBatch:
-        """What a comparison adds to the ledger; noise has shown no branch to be equal."""
+        """Return what a comparison adds to the ledger; noise proves no branch equal."""
         counts = LedgerBatch(self._clock())
         tally = counts.tally(job.endpoint, job.answered.arm.value)
         tally.compared = 1

@@ -1,4 +1,4 @@
-"""What two runs of a route's implementations tell of the domain; pure."""
+"""Differences between two runs of a route's implementations, without noise; pure."""
 
 import re
 from collections.abc import Iterable

@@ -32,7 +32,7 @@ FORGOTTEN = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstPass:
-    """What the first look at a job saw: legacy's run, and how the domain's differed."""
+    """The result of the first look at a job: legacy's run, and the domain's differences."""
 
     legacy: Observation
     found: tuple[Difference, ...]

@@ -253,7 +253,7 @@ def _bucket(moment: datetime, width: timedelta = BUCKET) -> datetime:
 
 
 def _usage(rows: list[LedgerRow]) -> Usage:
-    """What the rows of one endpoint and arm, oldest first, come to."""
+    """Sum the rows of one endpoint and arm, given oldest first."""
     sums = Tally()
     for row in rows:
         sums.add(replace(row.tally, latency={}, first_failed="", last_failed=""))

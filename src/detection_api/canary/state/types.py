@@ -163,7 +163,7 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What all workers asked an arm of an endpoint in a part of the ledger: its counts only.
+    """The counts of one endpoint and arm over a part of the ledger, summed over all workers.
 
     `since` is the earliest bucket, the others are the latest one in which it was asked without
     having been forced, was forced, and answered because the other arm had failed.

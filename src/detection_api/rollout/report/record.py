@@ -36,7 +36,7 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What both arms of an endpoint did from `since` until `until`.
+    """The counts of both arms of an endpoint from `since` until `until`.
 
     `is_recorded` is true if the ledger has lost part of it. The figures are then those that the
     decision of the stage recorded, or for the whole run the sum of all its stages.

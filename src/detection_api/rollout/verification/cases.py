@@ -110,7 +110,7 @@ def _case(values: Values, *, refused: str | None = None, is_first_page: bool = F
 
 
 class _Questions:
-    """What the optional parameters make of one target."""
+    """Return the cases that the optional parameters add to one target."""
 
     def __init__(self, parameters: tuple[Parameter, ...], target: Target, facts: Discovery) -> None:
         self._target = target

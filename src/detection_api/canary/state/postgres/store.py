@@ -43,7 +43,7 @@ _Record = TypeVar("_Record")
 
 
 class Connection(Protocol):
-    """What the store needs of a connection."""
+    """The part of a connection that the store uses."""
 
     def cursor(self) -> Any:
         """A cursor of psycopg2's."""

@@ -18,7 +18,7 @@ class FailedTransactionError(Exception):
 
 
 class Connection(Protocol):
-    """What a transaction needs of a connection: psycopg2's, or a pool's around one."""
+    """The part of a connection that a transaction uses: psycopg2's, or a pool's around one."""
 
     autocommit: bool
 

@@ -1,4 +1,4 @@
-"""What to do after the run; pure."""
+"""The work that remains after the run; pure."""
 
 from collections.abc import Iterator
 
