@@ -19,6 +19,14 @@ COPIED = (
 )
 
 
+def environ_of_copies() -> dict[str, str]:
+    """Return the environment for processes that run a copy of the code.
+
+    It lacks pytest's and coverage's variables: a copy would count as code that no test reaches.
+    """
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV"))}
+
+
 class Copy:
     """The source tree, copied into `folder`."""
 
@@ -41,11 +49,10 @@ class Copy:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a Python module in the copy, with the code of the copy."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV"))}
         return subprocess.run(
             [sys.executable, "-m", *command],
             cwd=self.root,
-            env={**inherited, "PYTHONPATH": str(self.root / "src")},
+            env={**environ_of_copies(), "PYTHONPATH": str(self.root / "src")},
             check=False,
             capture_output=True,
             text=True,

@@ -4,11 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.copies import environ_of_copies
 from tests.factory import COMMAND
 from tests.ingest.support import query
 
@@ -32,8 +33,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "installed"
 
 
-def upgrade(command: Path, url: str, folder: Path, **environ: str) -> None:
-    environ = {**os.environ, "DATABASE_URL": url, **environ}
+def upgrade(command: Path, folder: Path, environ: Mapping[str, str]) -> None:
     subprocess.run([command, "db", "upgrade"], cwd=folder, env=environ, check=True)
 
 
@@ -41,7 +41,7 @@ def test_a_checkout_upgrades_from_any_folder(
     new_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     url = new_database("from_another_folder")
-    upgrade(COMMAND, url, tmp_path)
+    upgrade(COMMAND, tmp_path, {**os.environ, "DATABASE_URL": url})
     assert query(url, REVISION) != []
 
 
@@ -49,16 +49,17 @@ def test_a_wheel_upgrades_without_a_checkout(
     new_database: Callable[[str], str], tmp_path: Path, installed: Path
 ) -> None:
     url = new_database("from_a_wheel")
+    environ = {**environ_of_copies(), "PYTHONPATH": str(installed), "DATABASE_URL": url}
     found = subprocess.run(
         [sys.executable, "-c", "import detection_api; print(detection_api.__file__)"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(installed)},
+        env=environ,
         capture_output=True,
         text=True,
         check=True,
     )
     assert Path(found.stdout).is_relative_to(installed)
-    upgrade(installed / "bin/detection-api", url, tmp_path, PYTHONPATH=str(installed))
+    upgrade(installed / "bin/detection-api", tmp_path, environ)
     assert query(url, REVISION) != []
 
 
